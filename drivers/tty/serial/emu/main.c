@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Serial console emulator: UARTs with no hardware behind them, whose ports are
+ * joined by emulated cables.
+ *
+ * Each port is a platform device, so that it has a parent that udev and port
+ * enumeration know, firmware node properties where they are wanted, and can be
+ * removed and brought back through the driver's bind and unbind attributes.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/device.h>
+#include <linux/device/driver.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/init.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/platform_device.h>
+#include <linux/serial_core.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include <kunit/visibility.h>
+
+#include "emu.h"
+
+#define EMU_MAX_NULL_MODEMS	(CONFIG_SERIAL_EMU_NR_PORTS / EMU_NR_ENDS)
+
+static unsigned int null_modems = 1;
+module_param(null_modems, uint, 0444);
+MODULE_PARM_DESC(null_modems, "Number of null-modem cables, each joins two ports (default: 1)");
+
+/**
+ * struct emu_cable - two wires and the devices at their ends
+ * @wire: the directions; end i feeds wire[i] and reads the other one
+ * @pdev: the devices of the ports
+ * @node: in emu_cables
+ */
+struct emu_cable {
+	struct emu_wire wire[EMU_NR_ENDS];
+	struct platform_device *pdev[EMU_NR_ENDS];
+	struct list_head node;
+};
+
+/* Made at module init and destroyed at module exit, nothing runs beside them */
+static LIST_HEAD(emu_cables);
+
+/* The ports by line, from before until after serial core knows them */
+static DEFINE_XARRAY(emu_ports);
+
+struct uart_driver emu_uart_driver = {
+	.owner		= THIS_MODULE,
+	.driver_name	= "serial_emu",
+	.dev_name	= EMU_TTY_NAME,
+	.nr		= CONFIG_SERIAL_EMU_NR_PORTS,
+	.cons		= EMU_CONSOLE,
+};
+EXPORT_SYMBOL_IF_KUNIT(emu_uart_driver);
+
+/**
+ * emu_port_find - the port of a line
+ * @line: the number in ttyEMU<number>
+ *
+ * Context: whatever keeps the port from being removed.
+ * Return: the port, or NULL if there is none.
+ */
+struct emu_port *emu_port_find(unsigned int line)
+{
+	return xa_load(&emu_ports, line);
+}
+
+static int emu_probe(struct platform_device *pdev)
+{
+	const struct emu_end *end = dev_get_platdata(&pdev->dev);
+	struct emu_port *ep;
+	int ret;
+
+	/* A device that somebody else made has no cable */
+	if (!end)
+		return -ENODEV;
+
+	ep = devm_kzalloc(&pdev->dev, sizeof(*ep), GFP_KERNEL);
+	if (!ep)
+		return -ENOMEM;
+
+	ret = xa_insert(&emu_ports, pdev->id, ep, GFP_KERNEL);
+	if (ret)
+		return ret;
+
+	ret = emu_port_add(ep, &pdev->dev, pdev->id, end);
+	if (ret) {
+		xa_erase(&emu_ports, pdev->id);
+		return ret;
+	}
+
+	platform_set_drvdata(pdev, ep);
+
+	return 0;
+}
+
+static void emu_remove(struct platform_device *pdev)
+{
+	xa_erase(&emu_ports, pdev->id);
+	emu_port_remove(platform_get_drvdata(pdev));
+}
+
+static struct platform_driver emu_platform_driver = {
+	.probe	= emu_probe,
+	.remove	= emu_remove,
+	.driver	= {
+		.name		= EMU_NAME,
+		/* Whoever makes a cable wants to know whether its ports exist */
+		.probe_type	= PROBE_FORCE_SYNCHRONOUS,
+	},
+};
+
+static void emu_cable_destroy(struct emu_cable *cable)
+{
+	int i;
+
+	for (i = 0; i < EMU_NR_ENDS; i++)
+		platform_device_unregister(cable->pdev[i]);
+	for (i = 0; i < EMU_NR_ENDS; i++)
+		emu_wire_exit(&cable->wire[i]);
+
+	kfree(cable);
+}
+
+static int emu_cable_create(unsigned int line)
+{
+	struct emu_cable *cable;
+	int i;
+
+	cable = kzalloc_obj(*cable);
+	if (!cable)
+		return -ENOMEM;
+
+	for (i = 0; i < EMU_NR_ENDS; i++)
+		emu_wire_init(&cable->wire[i]);
+
+	for (i = 0; i < EMU_NR_ENDS; i++) {
+		const struct emu_end end = {
+			.out	= &cable->wire[i],
+			.in	= &cable->wire[!i],
+		};
+		struct platform_device *pdev;
+
+		pdev = platform_device_register_data(NULL, EMU_NAME, line + i, &end, sizeof(end));
+		if (IS_ERR(pdev)) {
+			emu_cable_destroy(cable);
+			return PTR_ERR(pdev);
+		}
+
+		cable->pdev[i] = pdev;
+		if (!device_is_bound(&pdev->dev)) {
+			emu_cable_destroy(cable);
+			return -ENXIO;
+		}
+	}
+
+	list_add(&cable->node, &emu_cables);
+
+	return 0;
+}
+
+static void emu_cables_destroy(void)
+{
+	struct emu_cable *cable, *next;
+
+	list_for_each_entry_safe(cable, next, &emu_cables, node)
+		emu_cable_destroy(cable);
+}
+
+static int emu_cables_create(void)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < null_modems; i++) {
+		ret = emu_cable_create(i * EMU_NR_ENDS);
+		if (ret) {
+			emu_cables_destroy();
+			return ret;
+		}
+	}
+
+	return 0;
+}
+
+static int __init emu_init(void)
+{
+	int ret;
+
+	if (null_modems > EMU_MAX_NULL_MODEMS) {
+		pr_err("null_modems=%u is out of range 0..%u\n", null_modems, EMU_MAX_NULL_MODEMS);
+		return -EINVAL;
+	}
+
+	emu_console_debugfs();
+
+	ret = uart_register_driver(&emu_uart_driver);
+	if (ret)
+		goto err_debugfs;
+
+	ret = platform_driver_register(&emu_platform_driver);
+	if (ret)
+		goto err_uart_driver;
+
+	ret = emu_cables_create();
+	if (ret)
+		goto err_platform_driver;
+
+	return 0;
+
+err_platform_driver:
+	platform_driver_unregister(&emu_platform_driver);
+err_uart_driver:
+	uart_unregister_driver(&emu_uart_driver);
+err_debugfs:
+	emu_console_debugfs_remove();
+
+	return ret;
+}
+module_init(emu_init);
+
+static void __exit emu_exit(void)
+{
+	emu_cables_destroy();
+	platform_driver_unregister(&emu_platform_driver);
+	uart_unregister_driver(&emu_uart_driver);
+	emu_console_debugfs_remove();
+	xa_destroy(&emu_ports);
+}
+module_exit(emu_exit);
+
+MODULE_DESCRIPTION("Serial console emulator");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Serial console emulator: the UART as serial core sees it.
+ */
+
+#include <linux/bits.h>
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/errno.h>
+#include <linux/kconfig.h>
+#include <linux/kfifo.h>
+#include <linux/limits.h>
+#include <linux/lockdep.h>
+#include <linux/minmax.h>
+#include <linux/serial.h>
+#include <linux/serial_core.h>
+#include <linux/spinlock.h>
+#include <linux/termios.h>
+#include <linux/tty.h>
+#include <linux/tty_flip.h>
+#include <linux/wait.h>
+
+#include "emu.h"
+
+/* The receiver's status, for read_status_mask and ignore_status_mask */
+#define EMU_ST_DATA		BIT(0)
+#define EMU_ST_OVERRUN		BIT(1)
+#define EMU_ST_BREAK		BIT(2)
+
+/* How many characters go from hand to hand at a time */
+#define EMU_PORT_CHUNK		64
+
+/* The wire that the transmitter feeds */
+static struct emu_wire *emu_port_out(struct emu_port *ep)
+{
+	return ep->looped ? &ep->loop : ep->out;
+}
+
+/* The wire that the receiver reads */
+static struct emu_wire *emu_port_in(struct emu_port *ep)
+{
+	return ep->looped ? &ep->loop : ep->in;
+}
+
+static unsigned int emu_port_inputs(struct emu_port *ep)
+{
+	const struct emu_wiring *wiring = ep->looped ? &emu_loopback : &emu_null_modem;
+
+	return emu_wiring_inputs(wiring, emu_wire_lines(emu_port_in(ep)));
+}
+
+/* XON and XOFF go first, even while the rest is stopped */
+static bool emu_port_transmit_xchar(struct emu_port *ep, struct emu_wire *out)
+{
+	struct uart_port *port = &ep->port;
+
+	if (!port->x_char)
+		return true;
+	if (!emu_wire_room(out))
+		return false;
+
+	emu_wire_send(out, EMU_EV_CHAR, &port->x_char, 1);
+	port->icount.tx++;
+	port->x_char = 0;
+
+	return true;
+}
+
+static unsigned int emu_port_transmit_chunk(struct emu_port *ep, struct emu_wire *out)
+{
+	u8 chars[EMU_PORT_CHUNK];
+	unsigned int count, i;
+
+	count = min(emu_wire_room(out), sizeof(chars));
+	count = uart_fifo_out(&ep->port, chars, count);
+	for (i = 0; i < count; i++)
+		chars[i] &= ep->char_mask;
+	emu_wire_send(out, EMU_EV_DATA, chars, count);
+
+	return count;
+}
+
+static void emu_port_transmit_tty(struct emu_port *ep, struct emu_wire *out)
+{
+	struct uart_port *port = &ep->port;
+	bool sent = false;
+
+	while (ep->tx_on && !uart_tx_stopped(port) && emu_port_transmit_chunk(ep, out))
+		sent = true;
+
+	if (sent && kfifo_len(&port->state->port.xmit_fifo) < WAKEUP_CHARS)
+		uart_write_wakeup(port);
+}
+
+/**
+ * emu_port_transmit - put on the wire what waits for it, as far as there is room
+ * @ep: the port
+ *
+ * Context: the port lock is held.
+ */
+void emu_port_transmit(struct emu_port *ep)
+{
+	struct emu_wire *out = emu_port_out(ep);
+
+	lockdep_assert_held(&ep->port.lock);
+
+	if (emu_port_transmit_xchar(ep, out) && emu_console_transmit(ep, out) && ep->started)
+		emu_port_transmit_tty(ep, out);
+}
+
+/*
+ * Does the line discipline ask for less without having told the sender?
+ *
+ * With flow control the sender is told, and what comes until it stops goes into
+ * the flip buffer, where the line discipline looks ahead for XON and XOFF. Then
+ * the wire must not wait as well, or an XON could never get past a slow reader.
+ *
+ * The tty's flag is the truth: it goes away with the tty, a copy would stay.
+ */
+static bool emu_port_is_held(struct tty_struct *tty)
+{
+	return tty_throttled(tty) && !I_IXOFF(tty) && !C_CRTSCTS(tty);
+}
+
+/**
+ * emu_port_rx_state - can the receiver take a character from this wire?
+ * @ep: the port
+ * @wire: the wire, the cable's or the one of the loopback mode
+ *
+ * Context: the port lock is held.
+ * Return: what to do with the characters on the wire.
+ */
+enum emu_rx emu_port_rx_state(struct emu_port *ep, struct emu_wire *wire)
+{
+	struct tty_port *tport = &ep->port.state->port;
+	struct tty_struct *tty;
+	bool held;
+
+	if (!ep->started || wire != emu_port_in(ep))
+		return EMU_RX_SWALLOW;
+
+	/*
+	 * A console's port stays on when it is closed. What arrives meanwhile
+	 * must not reach the next who opens it, but a sysrq sequence counts.
+	 */
+	tty = tty_port_tty_get(tport);
+	if (!tty)
+		return ep->port.sysrq ? EMU_RX_TAKE : EMU_RX_SWALLOW;
+
+	held = emu_port_is_held(tty);
+	tty_kref_put(tty);
+	if (held)
+		return EMU_RX_HOLD;
+
+	return tty_buffer_space_avail(tport) ? EMU_RX_TAKE : EMU_RX_FULL;
+}
+
+/* Whether the port is open; one that is a console is not shut down by its last close */
+static bool emu_port_is_open(struct emu_port *ep)
+{
+	return READ_ONCE(ep->port.state->port.tty);
+}
+
+/* The way of a character while a sysrq sequence is under way, or with CREAD off */
+static unsigned int emu_port_rx_slow(struct emu_port *ep, const u8 *chars, unsigned int count)
+{
+	struct uart_port *port = &ep->port;
+	unsigned int i;
+
+	for (i = 0; i < count && !port->sysrq_ch; i++) {
+		port->icount.rx++;
+		if (!uart_prepare_sysrq_char(port, chars[i]) && emu_port_is_open(ep))
+			uart_insert_char(port, EMU_ST_DATA, EMU_ST_OVERRUN,
+					 chars[i] & ep->char_mask, TTY_NORMAL);
+	}
+
+	return i;
+}
+
+/**
+ * emu_port_rx_chars - receive characters
+ * @ep: the port
+ * @chars: the characters
+ * @count: their number, at most 64
+ *
+ * The caller pushes the flip buffer.
+ *
+ * Context: the port lock and the lock of the wire are held.
+ * Return: the number of characters that were taken.
+ */
+unsigned int emu_port_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int count)
+{
+	struct uart_port *port = &ep->port;
+	u8 masked[EMU_PORT_CHUNK];
+	unsigned int i;
+
+	if (port->sysrq || port->ignore_status_mask & EMU_ST_DATA)
+		return emu_port_rx_slow(ep, chars, count);
+
+	for (i = 0; i < count; i++)
+		masked[i] = chars[i] & ep->char_mask;
+	count = tty_insert_flip_string(&port->state->port, masked, count);
+	port->icount.rx += count;
+
+	return count;
+}
+
+/**
+ * emu_port_rx_break - receive a break
+ * @ep: the port
+ * @wire: the wire, the cable's or the one of the loopback mode
+ *
+ * Context: the port lock is held.
+ */
+void emu_port_rx_break(struct emu_port *ep, struct emu_wire *wire)
+{
+	struct uart_port *port = &ep->port;
+
+	if (!ep->started || wire != emu_port_in(ep))
+		return;
+
+	port->icount.brk++;
+	port->icount.rx++;
+	if (uart_handle_break(port) || !emu_port_is_open(ep))
+		return;
+
+	uart_insert_char(port, EMU_ST_DATA | EMU_ST_BREAK, EMU_ST_OVERRUN, 0,
+			 port->read_status_mask & EMU_ST_BREAK ? TTY_BREAK : TTY_NORMAL);
+}
+
+static void emu_port_rx_edges(struct emu_port *ep, unsigned int changed)
+{
+	struct uart_port *port = &ep->port;
+
+	/* The ring indicator counts when the ringing ends, as on a 16550 */
+	if (changed & TIOCM_RNG && !(ep->inputs & TIOCM_RNG))
+		port->icount.rng++;
+	if (changed & TIOCM_DSR)
+		port->icount.dsr++;
+	if (changed & TIOCM_CAR)
+		uart_handle_dcd_change(port, ep->inputs & TIOCM_CAR);
+	if (changed & TIOCM_CTS)
+		uart_handle_cts_change(port, ep->inputs & TIOCM_CTS);
+
+	wake_up_interruptible(&port->state->port.delta_msr_wait);
+}
+
+/**
+ * emu_port_rx_lines - look at the modem status inputs
+ * @ep: the port
+ *
+ * Context: the port lock is held.
+ */
+void emu_port_rx_lines(struct emu_port *ep)
+{
+	unsigned int changed = ep->inputs;
+
+	ep->inputs = emu_port_inputs(ep);
+	changed ^= ep->inputs;
+	if (!changed)
+		return;
+
+	if (ep->started)
+		emu_port_rx_edges(ep, changed);
+
+	/* The console may have waited for CTS while the tty is closed */
+	emu_port_transmit(ep);
+}
+
+static unsigned int emu_tx_empty(struct uart_port *port)
+{
+	struct emu_port *ep = to_emu_port(port);
+
+	guard(uart_port_lock_irqsave)(port);
+
+	return !port->x_char && emu_wire_is_idle(emu_port_out(ep)) ? TIOCSER_TEMT : 0;
+}
+
+/* In loopback mode the pins of the connector are at rest */
+static void emu_port_drive(struct emu_port *ep, unsigned int outputs)
+{
+	emu_wire_set_lines(ep->out, ep->looped ? 0 : outputs);
+	emu_wire_set_lines(&ep->loop, ep->looped ? outputs : 0);
+	emu_wire_set_break(ep->out, ep->brk && !ep->looped);
+	emu_wire_set_break(&ep->loop, ep->brk && ep->looped);
+}
+
+static void emu_set_mctrl(struct uart_port *port, unsigned int mctrl)
+{
+	struct emu_port *ep = to_emu_port(port);
+
+	ep->looped = mctrl & TIOCM_LOOP;
+	emu_port_drive(ep, mctrl & EMU_OUTPUTS);
+}
+
+static unsigned int emu_get_mctrl(struct uart_port *port)
+{
+	return to_emu_port(port)->inputs;
+}
+
+static void emu_stop_tx(struct uart_port *port)
+{
+	to_emu_port(port)->tx_on = false;
+}
+
+static void emu_start_tx(struct uart_port *port)
+{
+	struct emu_port *ep = to_emu_port(port);
+
+	ep->tx_on = true;
+	emu_port_transmit(ep);
+}
+
+/* The wire looks at the tty itself, see emu_port_rx_state() */
+static void emu_throttle(struct uart_port *port)
+{
+}
+
+static void emu_unthrottle(struct uart_port *port)
+{
+	struct emu_port *ep = to_emu_port(port);
+
+	emu_wire_kick(ep->in);
+	emu_wire_kick(&ep->loop);
+}
+
+static void emu_stop_rx(struct uart_port *port)
+{
+	to_emu_port(port)->started = false;
+}
+
+static void emu_break_ctl(struct uart_port *port, int ctl)
+{
+	struct emu_port *ep = to_emu_port(port);
+
+	guard(uart_port_lock_irqsave)(port);
+	ep->brk = ctl;
+	emu_port_drive(ep, port->mctrl & EMU_OUTPUTS);
+}
+
+static int emu_startup(struct uart_port *port)
+{
+	struct emu_port *ep = to_emu_port(port);
+
+	guard(uart_port_lock_irqsave)(port);
+	ep->inputs = emu_port_inputs(ep);
+	ep->started = true;
+
+	return 0;
+}
+
+static void emu_shutdown(struct uart_port *port)
+{
+	struct emu_port *ep = to_emu_port(port);
+
+	scoped_guard(uart_port_lock_irqsave, port) {
+		ep->started = false;
+		ep->tx_on = false;
+		port->x_char = 0;
+		ep->brk = false;
+		emu_port_drive(ep, port->mctrl & EMU_OUTPUTS);
+		emu_wire_swallow(ep->in);
+		emu_wire_swallow(&ep->loop);
+	}
+
+	/*
+	 * A writer at the far end may have been held back with its buffer full.
+	 * None of that may reach whoever opens this port next.
+	 */
+	emu_wire_sync(ep->in);
+}
+
+static void emu_flush_buffer(struct uart_port *port)
+{
+	emu_wire_flush(emu_port_out(to_emu_port(port)));
+}
+
+static void emu_set_status_masks(struct uart_port *port, const struct ktermios *termios)
+{
+	port->read_status_mask = EMU_ST_DATA | EMU_ST_OVERRUN;
+	if (termios->c_iflag & (IGNBRK | BRKINT | PARMRK))
+		port->read_status_mask |= EMU_ST_BREAK;
+
+	port->ignore_status_mask = 0;
+	if (termios->c_iflag & IGNBRK)
+		port->ignore_status_mask |= EMU_ST_BREAK;
+	if (!(termios->c_cflag & CREAD))
+		port->ignore_status_mask |= EMU_ST_DATA;
+}
+
+static void emu_set_termios(struct uart_port *port, struct ktermios *new,
+			    const struct ktermios *old)
+{
+	struct emu_port *ep = to_emu_port(port);
+	unsigned int baud;
+
+	baud = uart_get_baud_rate(port, new, old, EMU_BAUD_MIN, EMU_BAUD_MAX);
+
+	guard(uart_port_lock_irqsave)(port);
+	ep->char_mask = GENMASK(tty_get_char_size(new->c_cflag) - 1, 0);
+	uart_update_timeout(port, new->c_cflag, baud);
+	emu_set_status_masks(port, new);
+}
+
+static const char *emu_type(struct uart_port *port)
+{
+	return port->type == PORT_16550A ? "16550A emulation" : NULL;
+}
+
+static void emu_config_port(struct uart_port *port, int flags)
+{
+	if (flags & UART_CONFIG_TYPE)
+		port->type = PORT_16550A;
+}
+
+static int emu_verify_port(struct uart_port *port, struct serial_struct *ser)
+{
+	if (ser->type != PORT_UNKNOWN && ser->type != PORT_16550A)
+		return -EINVAL;
+	if (ser->irq != port->irq || ser->io_type != port->iotype)
+		return -EINVAL;
+	/* There is nowhere to move the port to */
+	if (ser->port || ser->port_high || ser->hub6 || ser->iomem_base || ser->iomem_reg_shift)
+		return -EINVAL;
+	if (ser->baud_base != port->uartclk / 16)
+		return -EINVAL;
+
+	return 0;
+}
+
+static const struct uart_ops emu_uart_ops = {
+	.tx_empty	= emu_tx_empty,
+	.set_mctrl	= emu_set_mctrl,
+	.get_mctrl	= emu_get_mctrl,
+	.stop_tx	= emu_stop_tx,
+	.start_tx	= emu_start_tx,
+	.throttle	= emu_throttle,
+	.unthrottle	= emu_unthrottle,
+	.stop_rx	= emu_stop_rx,
+	.break_ctl	= emu_break_ctl,
+	.startup	= emu_startup,
+	.shutdown	= emu_shutdown,
+	.flush_buffer	= emu_flush_buffer,
+	.set_termios	= emu_set_termios,
+	.type		= emu_type,
+	.config_port	= emu_config_port,
+	.verify_port	= emu_verify_port,
+};
+
+static void emu_port_init(struct emu_port *ep, struct device *dev, unsigned int line,
+			  const struct emu_end *end)
+{
+	struct uart_port *port = &ep->port;
+
+	ep->out = end->out;
+	ep->in = end->in;
+	ep->char_mask = U8_MAX;
+	emu_wire_init(&ep->loop);
+
+	port->dev = dev;
+	port->line = line;
+	port->ops = &emu_uart_ops;
+	port->type = PORT_16550A;
+	port->iotype = UPIO_BUS;
+	port->flags = UPF_BOOT_AUTOCONF;
+	port->uartclk = EMU_UARTCLK;
+	port->fifosize = EMU_WIRE_EVENTS;
+	port->has_sysrq = IS_ENABLED(CONFIG_SERIAL_EMU_CONSOLE);
+	/* Every throttling is to reach us, whatever flow control the user chose */
+	port->status = UPSTAT_SYNC_FIFO;
+	/*
+	 * Serial core initialises the lock when it adds the port. It must not
+	 * do so again when the console is set up while the port is in use.
+	 */
+	port->console_reinit = 1;
+}
+
+/**
+ * emu_port_add - make a port and plug the cable in
+ * @ep: zeroed memory, which stays valid until emu_port_remove()
+ * @dev: the port's device
+ * @line: the number in ttyEMU<number>
+ * @end: the wires of this end of the cable
+ *
+ * Context: process; may sleep.
+ * Return: 0, or the error of uart_add_one_port().
+ */
+int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
+		 const struct emu_end *end)
+{
+	int ret;
+
+	emu_port_init(ep, dev, line, end);
+	ret = uart_add_one_port(&emu_uart_driver, &ep->port);
+	if (ret) {
+		emu_wire_exit(&ep->loop);
+		return ret;
+	}
+
+	emu_wire_set_tx(ep->out, ep);
+	emu_wire_set_rx(ep->in, ep);
+	emu_wire_set_tx(&ep->loop, ep);
+	emu_wire_set_rx(&ep->loop, ep);
+
+	/* What the far end drives came before we listened */
+	scoped_guard(uart_port_lock_irqsave, &ep->port)
+		emu_port_rx_lines(ep);
+
+	return 0;
+}
+
+/**
+ * emu_port_remove - pull the cable out and remove a port
+ * @ep: the port
+ *
+ * Whoever sleeps on the port wakes up. The far end sees the modem control
+ * lines fall.
+ *
+ * Context: process; may sleep.
+ */
+void emu_port_remove(struct emu_port *ep)
+{
+	emu_wire_set_rx(ep->in, NULL);
+	uart_remove_one_port(&emu_uart_driver, &ep->port);
+	emu_console_forget(ep);
+	emu_wire_set_tx(ep->out, NULL);
+	emu_wire_set_lines(ep->out, 0);
+
+	emu_wire_set_tx(&ep->loop, NULL);
+	emu_wire_set_rx(&ep->loop, NULL);
+	emu_wire_exit(&ep->loop);
+}

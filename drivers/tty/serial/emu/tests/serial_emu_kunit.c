@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests for the serial console emulator.
+ *
+ * The suite serial_emu_cable tests the pure parts. The suite serial_emu_port
+ * opens both ports of the first pair from inside the kernel, with this test in
+ * the place of the line discipline.
+ */
+
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/iopoll.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include <linux/serial_core.h>
+#include <linux/string.h>
+#include <linux/time64.h>
+#include <linux/tty.h>
+#include <linux/tty_driver.h>
+#include <linux/tty_flip.h>
+#include <linux/workqueue.h>
+
+#include <kunit/test.h>
+
+#include "../emu.h"
+
+struct wiring_case {
+	const char *name;
+	const struct emu_wiring *wiring;
+	unsigned int outputs;
+	unsigned int inputs;
+};
+
+static const struct wiring_case wiring_cases[] = {
+	{ "null modem, idle", &emu_null_modem, 0, 0 },
+	{ "null modem, RTS", &emu_null_modem, TIOCM_RTS, TIOCM_CTS },
+	{ "null modem, DTR", &emu_null_modem, TIOCM_DTR, TIOCM_DSR | TIOCM_CAR },
+	{ "null modem, OUT1", &emu_null_modem, TIOCM_OUT1, TIOCM_RNG },
+	{ "null modem, OUT2", &emu_null_modem, TIOCM_OUT2, 0 },
+	{ "null modem, all", &emu_null_modem, EMU_OUTPUTS, EMU_INPUTS },
+	{ "loopback, idle", &emu_loopback, 0, 0 },
+	{ "loopback, RTS", &emu_loopback, TIOCM_RTS, TIOCM_CTS },
+	{ "loopback, DTR", &emu_loopback, TIOCM_DTR, TIOCM_DSR },
+	{ "loopback, OUT1", &emu_loopback, TIOCM_OUT1, TIOCM_RNG },
+	{ "loopback, OUT2", &emu_loopback, TIOCM_OUT2, TIOCM_CAR },
+	{ "loopback, all", &emu_loopback, EMU_OUTPUTS, EMU_INPUTS },
+};
+
+KUNIT_ARRAY_PARAM_DESC(wiring, wiring_cases, name);
+
+static void wiring_inputs(struct kunit *test)
+{
+	const struct wiring_case *c = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, emu_wiring_inputs(c->wiring, c->outputs), c->inputs);
+}
+
+/* An output that a connector does not have must not reach an input */
+static void wiring_ignores_other_bits(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, emu_wiring_inputs(&emu_null_modem, ~EMU_OUTPUTS), 0);
+	KUNIT_EXPECT_EQ(test, emu_wiring_inputs(&emu_loopback, ~EMU_OUTPUTS), 0);
+}
+
+static struct kunit_case cable_cases[] = {
+	KUNIT_CASE_PARAM(wiring_inputs, wiring_gen_params),
+	KUNIT_CASE(wiring_ignores_other_bits),
+	{}
+};
+
+static struct kunit_suite cable_suite = {
+	.name		= "serial_emu_cable",
+	.test_cases	= cable_cases,
+};
+
+#define TEST_WAIT_US	(5 * USEC_PER_SEC)
+#define TEST_BUF_SIZE	8192
+
+/**
+ * struct test_end - one open port
+ * @tty: the open tty
+ * @port: its tty_port
+ * @client_ops: what was in the place of the test's operations
+ * @client_data: what was in the place of @client_data of the test
+ * @opened: whether the open is to be undone
+ * @room: how much the test still accepts
+ * @len: how much it received
+ * @data: what it received
+ * @flags: the flags that came with it, TTY_NORMAL if there were none
+ */
+struct test_end {
+	struct tty_struct *tty;
+	struct tty_port *port;
+	const struct tty_port_client_operations *client_ops;
+	void *client_data;
+	bool opened;
+	size_t room;
+	size_t len;
+	u8 data[TEST_BUF_SIZE];
+	u8 flags[TEST_BUF_SIZE];
+};
+
+struct test_pair {
+	struct test_end end[EMU_NR_ENDS];
+};
+
+static size_t test_receive_buf(struct tty_port *port, const u8 *data, const u8 *flags,
+			       size_t count)
+{
+	struct test_end *end = port->client_data;
+	size_t len = end->len;
+
+	count = min3(count, READ_ONCE(end->room), TEST_BUF_SIZE - len);
+	memcpy(end->data + len, data, count);
+	if (flags)
+		memcpy(end->flags + len, flags, count);
+	WRITE_ONCE(end->room, end->room - count);
+	/* Pairs with smp_load_acquire() in test_len() */
+	smp_store_release(&end->len, len + count);
+
+	return count;
+}
+
+static void test_write_wakeup(struct tty_port *port)
+{
+}
+
+static const struct tty_port_client_operations test_client_ops = {
+	.receive_buf	= test_receive_buf,
+	.write_wakeup	= test_write_wakeup,
+};
+
+static struct uart_port *test_uart(struct test_end *end)
+{
+	return container_of(end->port, struct uart_state, port)->uart_port;
+}
+
+static int test_open(struct test_end *end, unsigned int line)
+{
+	struct tty_driver *driver = emu_uart_driver.tty_driver;
+	int ret;
+
+	end->port = driver->ports[line];
+	if (!end->port || !container_of(end->port, struct uart_state, port)->uart_port)
+		return -ENODEV;
+
+	end->tty = tty_kopen_exclusive(MKDEV(driver->major, driver->minor_start + line));
+	if (IS_ERR(end->tty))
+		return PTR_ERR(end->tty);
+
+	end->room = TEST_BUF_SIZE;
+	end->len = 0;
+	end->client_ops = end->port->client_ops;
+	end->client_data = end->port->client_data;
+	end->port->client_data = end;
+	end->port->client_ops = &test_client_ops;
+	end->opened = true;
+
+	ret = end->tty->ops->open(end->tty, NULL);
+	tty_unlock(end->tty);
+
+	return ret;
+}
+
+static void test_close(struct test_end *end)
+{
+	if (!end->opened)
+		return;
+
+	end->opened = false;
+	tty_lock(end->tty);
+	if (end->tty->ops->close)
+		end->tty->ops->close(end->tty, NULL);
+	tty_unlock(end->tty);
+	end->port->client_ops = end->client_ops;
+	end->port->client_data = end->client_data;
+	tty_kclose(end->tty);
+}
+
+static int port_init(struct kunit *test)
+{
+	struct test_pair *pair;
+	int i, ret;
+
+	pair = kunit_kzalloc(test, sizeof(*pair), GFP_KERNEL);
+	if (!pair)
+		return -ENOMEM;
+	test->priv = pair;
+
+	for (i = 0; i < EMU_NR_ENDS; i++) {
+		ret = test_open(&pair->end[i], i);
+		if (ret) {
+			kunit_err(test, "ttyEMU%d does not open: %pe\n", i, ERR_PTR(ret));
+			return ret;
+		}
+	}
+
+	return 0;
+}
+
+static void port_exit(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	int i;
+
+	for (i = 0; pair && i < EMU_NR_ENDS; i++)
+		test_close(&pair->end[i]);
+}
+
+/* Wait for a condition that a work of the driver brings about */
+#define test_wait(cond) \
+	(!poll_timeout_us(, cond, 1000, TEST_WAIT_US, false))
+
+static size_t test_len(struct test_end *end)
+{
+	/* Pairs with smp_store_release() in test_receive_buf() */
+	return smp_load_acquire(&end->len);
+}
+
+static void test_write(struct kunit *test, struct test_end *end, const char *text)
+{
+	size_t len = strlen(text);
+
+	KUNIT_ASSERT_EQ(test, end->tty->ops->write(end->tty, text, len), len);
+}
+
+static void test_mctrl(struct test_end *end, unsigned int set, unsigned int clear)
+{
+	end->tty->ops->tiocmset(end->tty, set, clear);
+}
+
+static unsigned int test_inputs(struct test_end *end)
+{
+	return end->tty->ops->tiocmget(end->tty) & EMU_INPUTS;
+}
+
+static void port_carries_both_ways(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+
+	test_write(test, a, "from a to b");
+	test_write(test, b, "back");
+
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 11));
+	KUNIT_EXPECT_MEMEQ(test, b->data, "from a to b", 11);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(a) == 4));
+	KUNIT_EXPECT_MEMEQ(test, a->data, "back", 4);
+}
+
+static void port_counts(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	unsigned int tx = test_uart(a)->icount.tx, rx = test_uart(b)->icount.rx;
+
+	test_write(test, a, "12345");
+
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 5));
+	KUNIT_EXPECT_EQ(test, test_uart(a)->icount.tx - tx, 5);
+	KUNIT_EXPECT_EQ(test, test_uart(b)->icount.rx - rx, 5);
+}
+
+static void port_lines(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	unsigned int dsr, rng;
+
+	test_mctrl(a, TIOCM_DTR | TIOCM_RTS, 0);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(b) == (TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)));
+
+	dsr = test_uart(b)->icount.dsr;
+	test_mctrl(a, 0, TIOCM_DTR);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(b) == TIOCM_CTS));
+	KUNIT_EXPECT_EQ(test, test_uart(b)->icount.dsr - dsr, 1);
+
+	/* To set a line to what it is already is not an edge */
+	test_mctrl(a, 0, TIOCM_DTR);
+	test_mctrl(a, 0, TIOCM_RTS);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(b) == 0));
+	KUNIT_EXPECT_EQ(test, test_uart(b)->icount.dsr - dsr, 1);
+
+	/* A ring counts once, when it ends */
+	rng = test_uart(b)->icount.rng;
+	test_mctrl(a, TIOCM_OUT1, 0);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(b) == TIOCM_RNG));
+	KUNIT_EXPECT_EQ(test, test_uart(b)->icount.rng - rng, 0);
+	test_mctrl(a, 0, TIOCM_OUT1);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(b) == 0));
+	KUNIT_EXPECT_EQ(test, test_uart(b)->icount.rng - rng, 1);
+}
+
+/* Hold the reader, so that the order on the wire cannot come out right by luck */
+static void port_edge_does_not_overtake(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+
+	test_mctrl(a, TIOCM_DTR, 0);
+	KUNIT_ASSERT_TRUE(test, test_wait(test_inputs(b) & TIOCM_DSR));
+
+	set_bit(TTY_THROTTLED, &b->tty->flags);
+	test_write(test, a, "before");
+	test_mctrl(a, 0, TIOCM_DTR);
+	msleep(50);
+	KUNIT_EXPECT_EQ(test, test_len(b), 0);
+	KUNIT_EXPECT_TRUE(test, test_inputs(b) & TIOCM_DSR);
+
+	tty_unthrottle(b->tty);
+	KUNIT_EXPECT_TRUE(test, test_wait(!(test_inputs(b) & TIOCM_DSR)));
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 6));
+}
+
+/* More edges than the wire can hold: the last state arrives, and not too early */
+static void port_edges_beyond_capacity(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	int i;
+
+	set_bit(TTY_THROTTLED, &b->tty->flags);
+	test_write(test, a, "x");
+	for (i = 0; i < EMU_WIRE_EVENTS; i++) {
+		test_mctrl(a, TIOCM_DTR, 0);
+		test_mctrl(a, 0, TIOCM_DTR);
+	}
+	test_mctrl(a, TIOCM_DTR | TIOCM_RTS, 0);
+	test_write(test, a, "y");
+	msleep(50);
+	KUNIT_EXPECT_EQ(test, test_len(b), 0);
+
+	tty_unthrottle(b->tty);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(b) == (TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)));
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 2));
+	KUNIT_EXPECT_MEMEQ(test, b->data, "xy", 2);
+}
+
+/* A reader that is slow holds the writer back, and gets everything in the end */
+static void port_holds_the_writer(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	static const u8 block[256] = { [0 ... 255] = 'z' };
+	size_t written = 0;
+	int i;
+
+	set_bit(TTY_THROTTLED, &b->tty->flags);
+	for (i = 0; i < 1024; i++)
+		written += a->tty->ops->write(a->tty, block, sizeof(block));
+
+	KUNIT_EXPECT_EQ(test, a->tty->ops->write_room(a->tty), 0);
+	KUNIT_EXPECT_LE(test, written, UART_XMIT_SIZE + EMU_WIRE_EVENTS);
+	KUNIT_EXPECT_EQ(test, test_len(b), 0);
+	KUNIT_EXPECT_FALSE(test, test_uart(a)->ops->tx_empty(test_uart(a)));
+
+	tty_unthrottle(b->tty);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == written));
+	KUNIT_EXPECT_TRUE(test, test_wait(test_uart(a)->ops->tx_empty(test_uart(a))));
+}
+
+/* A line discipline that takes nothing and does not throttle either */
+static void port_survives_full_flip_buffer(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	static const u8 block[256] = { [0 ... 255] = 'z' };
+	size_t limit = b->port->buf.mem_limit, written = 0;
+	int i;
+
+	/* The flip buffer's work asks again only when more comes */
+	tty_buffer_set_limit(b->port, 1024);
+	WRITE_ONCE(b->room, 0);
+	for (i = 0; i < 200; i++) {
+		written += a->tty->ops->write(a->tty, block, sizeof(block));
+		if (!a->tty->ops->write_room(a->tty))
+			fsleep(1000);
+	}
+	KUNIT_EXPECT_LT(test, written, TEST_BUF_SIZE);
+	KUNIT_EXPECT_EQ(test, test_uart(b)->icount.buf_overrun, 0);
+
+	WRITE_ONCE(b->room, TEST_BUF_SIZE);
+	tty_flip_buffer_push(b->port);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == written));
+	tty_buffer_set_limit(b->port, limit);
+}
+
+static void port_flush_takes_back(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+
+	set_bit(TTY_THROTTLED, &b->tty->flags);
+	test_write(test, a, "never");
+	a->tty->ops->flush_buffer(a->tty);
+	KUNIT_EXPECT_EQ(test, a->tty->ops->chars_in_buffer(a->tty), 0);
+	KUNIT_EXPECT_TRUE(test, test_uart(a)->ops->tx_empty(test_uart(a)));
+
+	tty_unthrottle(b->tty);
+	test_write(test, a, "this");
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 4));
+	KUNIT_EXPECT_MEMEQ(test, b->data, "this", 4);
+}
+
+static void port_xchar_goes_first(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+
+	a->tty->flow.stopped = true;
+	test_write(test, a, "queued");
+	a->tty->ops->send_xchar(a->tty, 0x13);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 1));
+	KUNIT_EXPECT_EQ(test, b->data[0], 0x13);
+
+	a->tty->flow.stopped = false;
+	a->tty->ops->start(a->tty);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 7));
+	KUNIT_EXPECT_MEMEQ(test, b->data, "\023queued", 7);
+}
+
+/* Where flow control stops the sender, the wire must let XON through */
+static void port_xchar_reaches_slow_reader(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+
+	b->tty->termios.c_iflag |= IXOFF;
+	set_bit(TTY_THROTTLED, &b->tty->flags);
+	test_write(test, a, "slack");
+	a->tty->ops->send_xchar(a->tty, 0x11);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 6));
+	KUNIT_EXPECT_MEMEQ(test, b->data, "slack\021", 6);
+
+	clear_bit(TTY_THROTTLED, &b->tty->flags);
+	b->tty->termios.c_iflag &= ~IXOFF;
+}
+
+static void port_flush_keeps_xchar(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+
+	set_bit(TTY_THROTTLED, &b->tty->flags);
+	test_write(test, a, "never");
+	a->tty->ops->send_xchar(a->tty, 0x11);
+	a->tty->ops->flush_buffer(a->tty);
+	tty_unthrottle(b->tty);
+
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 1));
+	KUNIT_EXPECT_EQ(test, b->data[0], 0x11);
+}
+
+static void port_break(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	unsigned int brk = test_uart(b)->icount.brk;
+
+	/* Without INPCK and the like a break is a plain NUL, see set_termios */
+	test_uart(b)->read_status_mask |= BIT(2);
+	test_write(test, a, "a");
+	a->tty->ops->break_ctl(a->tty, -1);
+	test_write(test, a, "unseen");
+	a->tty->ops->break_ctl(a->tty, 0);
+	test_write(test, a, "b");
+
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 3));
+	KUNIT_EXPECT_MEMEQ(test, b->data, "a\0b", 3);
+	KUNIT_EXPECT_EQ(test, b->flags[1], TTY_BREAK);
+	KUNIT_EXPECT_EQ(test, test_uart(b)->icount.brk - brk, 1);
+}
+
+static void port_loopback(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+
+	test_mctrl(a, TIOCM_DTR | TIOCM_RTS, 0);
+	KUNIT_ASSERT_TRUE(test, test_wait(test_inputs(b) & TIOCM_CTS));
+
+	test_mctrl(a, TIOCM_LOOP | TIOCM_OUT2, 0);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(b) == 0));
+	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(a) == (TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)));
+
+	test_write(test, a, "echo");
+	test_write(test, b, "lost");
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(a) == 4));
+	KUNIT_EXPECT_MEMEQ(test, a->data, "echo", 4);
+	KUNIT_EXPECT_EQ(test, test_len(b), 0);
+
+	test_mctrl(a, 0, TIOCM_LOOP | TIOCM_OUT2);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(b) & TIOCM_CTS));
+	test_write(test, a, "back");
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 4));
+}
+
+/* The lines must follow even when no output is active that could make an edge */
+static void port_loopback_without_outputs(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+
+	test_mctrl(b, TIOCM_DTR | TIOCM_RTS, 0);
+	test_mctrl(a, 0, TIOCM_DTR | TIOCM_RTS);
+	KUNIT_ASSERT_TRUE(test, test_wait(test_inputs(a) == (TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)));
+
+	test_mctrl(a, TIOCM_LOOP, 0);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(a) == 0));
+	test_mctrl(a, 0, TIOCM_LOOP);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(a) == (TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)));
+}
+
+static bool test_is_quiet(struct test_end *end)
+{
+	struct emu_port *ep = to_emu_port(test_uart(end));
+
+	return !work_busy(&ep->out->work.work) && !work_busy(&ep->loop.work.work);
+}
+
+/* A break that begins on one side of the loopback mode must not outlive it */
+static void port_loopback_during_break(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+
+	a->tty->ops->break_ctl(a->tty, -1);
+	test_mctrl(a, TIOCM_LOOP, 0);
+	a->tty->ops->break_ctl(a->tty, 0);
+	test_mctrl(a, 0, TIOCM_LOOP);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_is_quiet(a)));
+
+	test_write(test, a, "seen");
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) >= 4));
+	KUNIT_EXPECT_MEMEQ(test, b->data + test_len(b) - 4, "seen", 4);
+}
+
+/* A line on which nothing happens costs nothing, whether its reader is slow or not */
+static void port_idle_is_quiet(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	int i;
+
+	test_write(test, a, "something");
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 9));
+	set_bit(TTY_THROTTLED, &b->tty->flags);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_is_quiet(a) && test_is_quiet(b)));
+
+	for (i = 0; i < 20; i++) {
+		fsleep(1000);
+		KUNIT_EXPECT_TRUE(test, test_is_quiet(a));
+		KUNIT_EXPECT_TRUE(test, test_is_quiet(b));
+	}
+}
+
+static void port_closed_swallows(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+
+	/* Held back on the wire and in the writer's buffer when the port closes */
+	set_bit(TTY_THROTTLED, &b->tty->flags);
+	test_write(test, a, "old");
+	test_close(b);
+	test_write(test, a, "older");
+	KUNIT_EXPECT_TRUE(test, test_wait(test_uart(a)->ops->tx_empty(test_uart(a))));
+
+	KUNIT_ASSERT_EQ(test, test_open(b, 1), 0);
+	test_write(test, a, "new");
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 3));
+	KUNIT_EXPECT_MEMEQ(test, b->data, "new", 3);
+}
+
+static struct kunit_case port_cases[] = {
+	KUNIT_CASE(port_carries_both_ways),
+	KUNIT_CASE(port_counts),
+	KUNIT_CASE(port_lines),
+	KUNIT_CASE(port_edge_does_not_overtake),
+	KUNIT_CASE(port_edges_beyond_capacity),
+	KUNIT_CASE(port_holds_the_writer),
+	KUNIT_CASE_SLOW(port_survives_full_flip_buffer),
+	KUNIT_CASE(port_flush_takes_back),
+	KUNIT_CASE(port_xchar_goes_first),
+	KUNIT_CASE(port_xchar_reaches_slow_reader),
+	KUNIT_CASE(port_flush_keeps_xchar),
+	KUNIT_CASE(port_break),
+	KUNIT_CASE(port_loopback),
+	KUNIT_CASE(port_loopback_without_outputs),
+	KUNIT_CASE(port_loopback_during_break),
+	KUNIT_CASE(port_idle_is_quiet),
+	KUNIT_CASE(port_closed_swallows),
+	{}
+};
+
+static struct kunit_suite port_suite = {
+	.name		= "serial_emu_port",
+	.init		= port_init,
+	.exit		= port_exit,
+	.test_cases	= port_cases,
+};
+
+kunit_test_suites(&cable_suite, &port_suite);
+
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_DESCRIPTION("KUnit tests for the serial console emulator");
+MODULE_LICENSE("GPL");

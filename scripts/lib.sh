@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Sourced by the scripts beside it: where things are, and how to talk.
+
+set -eu -o pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+build=${BUILD:-$top/build}
+
+# A user's own tree gets a copy, and builds, of its own: object files of two
+# kernels never meet in one directory.
+if [ -n "${KERNEL:-}" ]; then
+	KERNEL=$(realpath -e -- "$KERNEL") || exit 1
+	build=$build/kernel-$(printf %s "$KERNEL" | cksum | cut -d' ' -f1)
+fi
+
+tree=$build/linux
+# shellcheck disable=SC2034 # for the scripts that source this
+base_version=7.3
+
+say() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+die() {
+	say "$*"
+	exit 1
+}
+
+# Run a long, talkative command with its output in a log, which is shown (its
+# end, at least) only if the command fails.
+quietly() {
+	local log=$1 rc=0
+	shift
+	mkdir -p "$(dirname "$log")"
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	if [ $rc -ne 0 ]; then
+		tail -n 40 "$log" >&2
+		say "failed ($rc): $*"
+		say "whole log: $log"
+	fi
+	return $rc
+}
+
+# The kernel's make, with the compiler cache if there is one.
+kmake() {
+	local path=$PATH
+	[ -d /usr/lib/ccache ] && path=/usr/lib/ccache:$PATH
+	# LOCALVERSION: no plus sign, whatever was committed since the last tag
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u KBUILD_OUTPUT PATH="$path" \
+		KBUILD_BUILD_USER=emu KBUILD_BUILD_HOST=workshop \
+		LOCALVERSION= make -C "$tree" -j"$(nproc)" "$@"
+}
+
+# The patches in their order, without the cover letter.
+series_patches() {
+	local p
+
+	for p in "$top"/patches/[0-9][0-9][0-9][0-9]-*.patch; do
+		case $p in
+		*/0000-*) ;;
+		*) [ ! -e "$p" ] || printf '%s\n' "$p" ;;
+		esac
+	done
+}
+
+# Is the kernel tree as it was when that tag was set, and nothing changed?
+tree_unchanged_since() {
+	[ "$(git -C "$tree" rev-parse -q --verify HEAD)" = \
+	  "$(git -C "$tree" rev-parse -q --verify "$1^{commit}")" ] &&
+		[ -z "$(git -C "$tree" status --porcelain)" ]
+}
+
+# Did somebody change or commit something in the kernel tree?
+tree_has_work() {
+	[ -d "$tree/.git" ] && ! tree_unchanged_since base &&
+		! tree_unchanged_since applied
+}
+
+# settings_not_taken CONFIG FRAGMENT...
+# Print every setting of the fragments (the last one counts) which CONFIG does
+# not have, fail if there is one.
+settings_not_taken() {
+	local config=$1
+	shift
+	awk '
+	function name(line) {
+		sub(/^# /, "", line)
+		sub(/[= ].*/, "", line)
+		return line
+	}
+	function value(line) {
+		if (line ~ /^#/)
+			return "n"
+		sub(/^[^=]*=/, "", line)
+		return line
+	}
+	!/^CONFIG_[A-Za-z0-9_]*=/ && !/^# CONFIG_[A-Za-z0-9_]* is not set/ {
+		next
+	}
+	FILENAME == ARGV[1] {
+		have[name($0)] = value($0)
+		next
+	}
+	{
+		want[name($0)] = value($0)
+	}
+	END {
+		for (n in want) {
+			got = (n in have) ? have[n] : "n"
+			if (got == want[n])
+				continue
+			printf "%s=%s was not taken, it is %s\n", n, want[n], got
+			bad = 1
+		}
+		exit bad
+	}' "$config" "$@" | sort
+}

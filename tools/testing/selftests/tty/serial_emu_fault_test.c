@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Each allocation that is made while a port of the serial console emulator is
+ * bound, opened, or while the module is loaded, fails once. Nothing may break
+ * and nothing may remain. Whether something leaks is for kmemleak to see.
+ *
+ * SERIAL_EMU_KO names the module, if it is not where it is usually installed.
+ */
+
+#include <limits.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#include "kselftest_harness.h"
+#include "serial_test.h"
+
+#define DRIVER		"/sys/bus/platform/drivers/serial-emu/"
+#define DEVICE		"serial-emu.0"
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+
+/* There are not so many allocations anywhere, this is an error then */
+#define MAX_NTH		5000
+
+static int write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+
+	return ret;
+}
+
+FIXTURE(fault)
+{
+	struct serial_paths paths;
+	int nth;
+};
+
+FIXTURE_SETUP(fault)
+{
+	self->nth = -1;
+	if (geteuid())
+		SKIP(return, "needs root");
+	serial_find_paths(&self->paths);
+	if (access(DRIVER "bind", W_OK) || !serial_paths_exist(&self->paths))
+		SKIP(return, "no emulated ports");
+	self->nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (self->nth < 0 || write_to(FAILSLAB "ignore-gfp-wait", "N"))
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS and CONFIG_FAILSLAB");
+	write_to(FAILSLAB "verbose", "0");
+}
+
+FIXTURE_TEARDOWN(fault)
+{
+	if (self->nth >= 0)
+		close(self->nth);
+	write_to(FAILSLAB "ignore-gfp-wait", "Y");
+}
+
+static void fail_set(int nth, int n)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", n);
+
+	if (pwrite(nth, text, len, 0) != len)
+		abort();
+}
+
+/* Stop failing. False if the one that was to fail did not. */
+static bool fail_was_met(int nth)
+{
+	char text[16] = "";
+
+	if (pread(nth, text, sizeof(text) - 1, 0) < 1)
+		abort();
+	fail_set(nth, 0);
+
+	return !atoi(text);
+}
+
+static bool port_works(const struct serial_paths *paths)
+{
+	int a = serial_open(paths->path[0]), b = serial_open(paths->path[1]);
+	bool ok = false;
+
+	if (a >= 0 && b >= 0) {
+		ok = !serial_set_raw(a) && !serial_set_raw(b) &&
+		     serial_write(a, "to b", 4) == 4 && serial_arrives(b, "to b", 4) &&
+		     serial_write(b, "to a", 4) == 4 && serial_arrives(a, "to a", 4);
+	}
+	if (a >= 0)
+		close(a);
+	if (b >= 0)
+		close(b);
+
+	return ok;
+}
+
+TEST_F_TIMEOUT(fault, bind, 600)
+{
+	int fd, n, failed = 0;
+	ssize_t ret;
+	bool met;
+
+	fd = open(DRIVER "bind", O_WRONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, write_to(DRIVER "unbind", DEVICE));
+
+	for (n = 1; n < MAX_NTH; n++) {
+		fail_set(self->nth, n);
+		ret = write(fd, DEVICE, strlen(DEVICE));
+		met = fail_was_met(self->nth);
+		if (ret < 0) {
+			failed++;
+			ASSERT_NE(0, access("/sys/class/tty/ttyEMU0", F_OK)) TH_LOG("%d", n);
+		}
+		if (!met)
+			break;
+		/* Some failures are survived */
+		if (ret > 0)
+			ASSERT_EQ(0, write_to(DRIVER "unbind", DEVICE)) TH_LOG("%d", n);
+	}
+	close(fd);
+	ASSERT_GT(MAX_NTH, n);
+	ASSERT_LT(0, ret);
+	EXPECT_LT(10, failed);
+	TH_LOG("%d allocations, %d of them fatal", n, failed);
+	EXPECT_TRUE(port_works(&self->paths));
+}
+
+TEST_F_TIMEOUT(fault, open, 600)
+{
+	int fd, n, failed = 0;
+	bool met;
+
+	for (n = 1; n < MAX_NTH; n++) {
+		fail_set(self->nth, n);
+		fd = open(self->paths.path[0], O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+		met = fail_was_met(self->nth);
+		if (fd < 0)
+			failed++;
+		else
+			close(fd);
+		if (!met)
+			break;
+	}
+	ASSERT_GT(MAX_NTH, n);
+	ASSERT_LE(0, fd);
+	EXPECT_LT(1, failed);
+	TH_LOG("%d allocations, %d of them fatal", n, failed);
+	EXPECT_TRUE(port_works(&self->paths));
+}
+
+static int open_module(void)
+{
+	const char *name = getenv("SERIAL_EMU_KO");
+	char path[PATH_MAX];
+	struct utsname uts;
+
+	if (!name) {
+		uname(&uts);
+		snprintf(path, sizeof(path),
+			 "/lib/modules/%s/kernel/drivers/tty/serial/emu/serial-emu.ko",
+			 uts.release);
+		name = path;
+	}
+
+	return open(name, O_RDONLY | O_CLOEXEC);
+}
+
+TEST_F_TIMEOUT(fault, load, 1200)
+{
+	int fd, n, failed = 0;
+	bool met;
+	long ret;
+
+	fd = open_module();
+	if (fd < 0)
+		SKIP(return, "no serial-emu.ko");
+	if (syscall(SYS_delete_module, "serial_emu", O_NONBLOCK))
+		SKIP(return, "cannot unload: %s", strerror(errno));
+
+	for (n = 1; n < MAX_NTH; n++) {
+		fail_set(self->nth, n);
+		ret = syscall(SYS_finit_module, fd, "", 0);
+		met = fail_was_met(self->nth);
+		if (ret) {
+			failed++;
+			ASSERT_NE(0, access("/sys/module/serial_emu", F_OK)) TH_LOG("%d", n);
+			ASSERT_NE(0, access(DRIVER, F_OK)) TH_LOG("%d", n);
+			ASSERT_NE(0, access("/sys/class/tty/ttyEMU0", F_OK)) TH_LOG("%d", n);
+			ASSERT_NE(0, access("/sys/devices/platform/serial-emu.0", F_OK))
+				TH_LOG("%d", n);
+		}
+		if (!met)
+			break;
+		if (!ret)
+			ASSERT_EQ(0, syscall(SYS_delete_module, "serial_emu", O_NONBLOCK))
+				TH_LOG("%d: %s", n, strerror(errno));
+	}
+	close(fd);
+	ASSERT_GT(MAX_NTH, n);
+	ASSERT_EQ(0, ret);
+	EXPECT_LT(10, failed);
+	TH_LOG("%d allocations, %d of them fatal", n, failed);
+	EXPECT_TRUE(port_works(&self->paths));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the tests of serial ports have in common: two ports, joined by a
+ * null-modem cable, and things that are done in the background because they
+ * sleep. Nothing here waits for ever.
+ *
+ * glibc's <termios.h> knows no odd rates, hence <asm/termbits.h> and the bare
+ * ioctls instead.
+ */
+
+#ifndef _SERIAL_TEST_H
+#define _SERIAL_TEST_H
+
+#include <asm/termbits.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/serial.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef TIOCM_OUT1
+#define TIOCM_OUT1	0x2000
+#define TIOCM_OUT2	0x4000
+#define TIOCM_LOOP	0x8000
+#endif
+
+/* Whatever has to happen happens within this time, even on a loaded machine */
+#define SERIAL_LIMIT_MS		5000
+
+/* For so long we look whether what must not happen does not */
+#define SERIAL_QUIET_MS		150
+
+#define SERIAL_PATH_MAX		64
+
+struct serial_paths {
+	char path[2][SERIAL_PATH_MAX];
+	bool emulated;
+};
+
+static inline long serial_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static inline void serial_sleep_ms(long ms)
+{
+	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
+		;
+}
+
+/* SERIAL_PAIR="/dev/ttyX /dev/ttyY" tells which ports to use */
+static inline void serial_find_paths(struct serial_paths *paths)
+{
+	const char *pair = getenv("SERIAL_PAIR");
+
+	if (!pair || sscanf(pair, "%63s %63s", paths->path[0], paths->path[1]) != 2) {
+		strcpy(paths->path[0], "/dev/ttyEMU0");
+		strcpy(paths->path[1], "/dev/ttyEMU1");
+	}
+	paths->emulated = !strncmp(paths->path[0], "/dev/ttyEMU", 11);
+}
+
+static inline bool serial_paths_exist(const struct serial_paths *paths)
+{
+	return !access(paths->path[0], F_OK) && !access(paths->path[1], F_OK);
+}
+
+static inline int serial_get(int fd, struct termios2 *tio)
+{
+	return ioctl(fd, TCGETS2, tio);
+}
+
+static inline int serial_set(int fd, const struct termios2 *tio)
+{
+	return ioctl(fd, TCSETS2, tio);
+}
+
+/* Raw, 115200n8, no flow control, as every test finds the ports */
+static inline int serial_set_raw(int fd)
+{
+	struct termios2 tio = {
+		.c_cflag = B115200 | CS8 | CREAD | CLOCAL | HUPCL,
+		.c_ispeed = 115200,
+		.c_ospeed = 115200,
+	};
+
+	tio.c_cc[VMIN] = 1;
+	tio.c_cc[VINTR] = 3;
+	tio.c_cc[VEOF] = 4;
+	tio.c_cc[VSTART] = 0x11;
+	tio.c_cc[VSTOP] = 0x13;
+
+	return serial_set(fd, &tio);
+}
+
+static inline int serial_change_cflag(int fd, unsigned int clear, unsigned int set)
+{
+	struct termios2 tio;
+
+	if (serial_get(fd, &tio))
+		return -1;
+	tio.c_cflag = (tio.c_cflag & ~clear) | set;
+
+	return serial_set(fd, &tio);
+}
+
+static inline int serial_change_iflag(int fd, unsigned int clear, unsigned int set)
+{
+	struct termios2 tio;
+
+	if (serial_get(fd, &tio))
+		return -1;
+	tio.c_iflag = (tio.c_iflag & ~clear) | set;
+
+	return serial_set(fd, &tio);
+}
+
+static inline int serial_set_nonblock(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}
+
+/* An open that waits for nobody, of a port that then behaves as usual */
+static inline int serial_open(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0)
+		serial_set_nonblock(fd, false);
+
+	return fd;
+}
+
+static inline int serial_lines(int fd)
+{
+	int lines;
+
+	return ioctl(fd, TIOCMGET, &lines) ? -1 : lines;
+}
+
+static inline int serial_lines_on(int fd, int lines)
+{
+	return ioctl(fd, TIOCMBIS, &lines);
+}
+
+static inline int serial_lines_off(int fd, int lines)
+{
+	return ioctl(fd, TIOCMBIC, &lines);
+}
+
+/* Wait until the lines of the mask have these values */
+static inline bool serial_wait_lines(int fd, int mask, int value)
+{
+	long end = serial_now_ms() + SERIAL_LIMIT_MS;
+	int lines;
+
+	do {
+		lines = serial_lines(fd);
+		if (lines < 0)
+			return false;
+		if ((lines & mask) == value)
+			return true;
+		serial_sleep_ms(5);
+	} while (serial_now_ms() < end);
+
+	return false;
+}
+
+/* Whether the lines of the mask keep these values */
+static inline bool serial_lines_stay(int fd, int mask, int value)
+{
+	long end = serial_now_ms() + SERIAL_QUIET_MS;
+
+	do {
+		if ((serial_lines(fd) & mask) != value)
+			return false;
+		serial_sleep_ms(10);
+	} while (serial_now_ms() < end);
+
+	return true;
+}
+
+/* Read until there is as much as wanted, or nothing comes for so long */
+static inline size_t serial_read_ms(int fd, void *buf, size_t size, int ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	size_t done = 0;
+	ssize_t count;
+
+	while (done < size && poll(&pfd, 1, ms) > 0) {
+		count = read(fd, (char *)buf + done, size - done);
+		if (count <= 0)
+			break;
+		done += count;
+	}
+
+	return done;
+}
+
+static inline size_t serial_read(int fd, void *buf, size_t size)
+{
+	return serial_read_ms(fd, buf, size, SERIAL_LIMIT_MS);
+}
+
+static inline bool serial_nothing_arrives(int fd)
+{
+	char c;
+
+	return !serial_read_ms(fd, &c, 1, SERIAL_QUIET_MS);
+}
+
+/* Whether exactly this arrives and nothing after it */
+static inline bool serial_arrives(int fd, const void *data, size_t size)
+{
+	char buf[512];
+
+	return size <= sizeof(buf) && serial_read(fd, buf, size) == size &&
+	       !memcmp(buf, data, size) && serial_nothing_arrives(fd);
+}
+
+/* Write without ever sleeping for long */
+static inline size_t serial_write(int fd, const void *buf, size_t size)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	size_t done = 0;
+	ssize_t count;
+
+	serial_set_nonblock(fd, true);
+	while (done < size && poll(&pfd, 1, SERIAL_LIMIT_MS) > 0) {
+		count = write(fd, (const char *)buf + done, size - done);
+		if (count < 0 && errno != EAGAIN)
+			break;
+		if (count > 0)
+			done += count;
+	}
+	serial_set_nonblock(fd, false);
+
+	return done;
+}
+
+/* Fill all the buffers on the way to a reader who does not read */
+static inline size_t serial_fill(int fd, const void *buf, size_t size)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	size_t done = 0;
+	ssize_t count;
+
+	serial_set_nonblock(fd, true);
+	while (done < size && poll(&pfd, 1, 2 * SERIAL_QUIET_MS) > 0) {
+		count = write(fd, (const char *)buf + done, size - done);
+		if (count <= 0)
+			break;
+		done += count;
+	}
+	serial_set_nonblock(fd, false);
+
+	return done;
+}
+
+/* Reproducible content; what is odd about it is that no two offsets look alike */
+static inline void serial_pattern(uint32_t *seed, unsigned char *buf, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++) {
+		*seed ^= *seed << 13;
+		*seed ^= *seed >> 17;
+		*seed ^= *seed << 5;
+		buf[i] = *seed >> 24;
+	}
+}
+
+static inline int serial_drain(int fd)
+{
+	return ioctl(fd, TCSBRK, 1);
+}
+
+static inline int serial_flush(int fd, int queue)
+{
+	return ioctl(fd, TCFLSH, queue);
+}
+
+static inline int serial_flow(int fd, int action)
+{
+	return ioctl(fd, TCXONC, action);
+}
+
+static inline int serial_outq(int fd)
+{
+	int count;
+
+	return ioctl(fd, TIOCOUTQ, &count) ? -1 : count;
+}
+
+static inline int serial_inq(int fd)
+{
+	int count;
+
+	return ioctl(fd, FIONREAD, &count) ? -1 : count;
+}
+
+static inline struct serial_icounter_struct serial_icount(int fd)
+{
+	struct serial_icounter_struct icount = { };
+
+	ioctl(fd, TIOCGICOUNT, &icount);
+
+	return icount;
+}
+
+/* Wait until a counter has the expected value, and see whether it stays so */
+#define serial_wait_count(fd, field, value) ({				\
+	long __end = serial_now_ms() + SERIAL_LIMIT_MS;			\
+	int __value = (value);						\
+									\
+	while (serial_icount(fd).field != __value && serial_now_ms() < __end) \
+		serial_sleep_ms(5);					\
+	serial_sleep_ms(20);						\
+	serial_icount(fd).field == __value;				\
+})
+
+/**
+ * struct serial_task - something that sleeps, in a process of its own
+ * @pid: the process
+ * @pipe: where it says that it begins, and how it ended
+ */
+struct serial_task {
+	pid_t pid;
+	int pipe;
+};
+
+static inline void serial_no_action(int sig __attribute__((unused)))
+{
+}
+
+/* No SA_RESTART: what sleeps ends with EINTR */
+static inline void serial_catch(int sig, void (*handler)(int))
+{
+	struct sigaction sa = { .sa_handler = handler };
+
+	sigaction(sig, &sa, NULL);
+}
+
+/*
+ * Run something in the background. It returns what it wants to tell, which is a
+ * result or a negative errno by convention.
+ */
+static inline struct serial_task serial_start(int (*fn)(void *arg), void *arg)
+{
+	struct serial_task task = { .pid = -1, .pipe = -1 };
+	int fds[2], result = 0;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return task;
+
+	task.pid = fork();
+	if (!task.pid) {
+		close(fds[0]);
+		serial_catch(SIGUSR1, serial_no_action);
+		alarm(60);
+		if (write(fds[1], &result, sizeof(result)) == sizeof(result)) {
+			result = fn(arg);
+			if (write(fds[1], &result, sizeof(result)) != sizeof(result))
+				_exit(1);
+		}
+		_exit(0);
+	}
+
+	close(fds[1]);
+	task.pipe = fds[0];
+	if (read(task.pipe, &result, sizeof(result)) != sizeof(result))
+		task.pid = -1;
+
+	return task;
+}
+
+static inline char serial_task_state(const struct serial_task *task)
+{
+	char path[64], line[256], *paren;
+	char state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", task->pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fgets(line, sizeof(line), file)) {
+		paren = strrchr(line, ')');
+		if (paren && paren[1])
+			state = paren[2];
+	}
+	fclose(file);
+
+	return state;
+}
+
+static inline bool serial_task_ended(const struct serial_task *task, int ms)
+{
+	struct pollfd pfd = { .fd = task->pipe, .events = POLLIN };
+
+	return poll(&pfd, 1, ms) > 0;
+}
+
+/* Wait until it sleeps. False if it has ended instead. */
+static inline bool serial_task_sleeps(const struct serial_task *task)
+{
+	long end = serial_now_ms() + SERIAL_LIMIT_MS;
+	int seen = 0;
+
+	while (seen < 3 && serial_now_ms() < end) {
+		if (serial_task_ended(task, 10))
+			return false;
+		seen = serial_task_state(task) == 'S' ? seen + 1 : 0;
+	}
+
+	return seen == 3;
+}
+
+/* Whether it goes on sleeping */
+static inline bool serial_task_stays(const struct serial_task *task)
+{
+	return !serial_task_ended(task, SERIAL_QUIET_MS);
+}
+
+static inline void serial_task_signal(const struct serial_task *task)
+{
+	kill(task->pid, SIGUSR1);
+}
+
+/* A task that needs no further attention */
+static inline void serial_task_kill(struct serial_task *task)
+{
+	if (task->pid <= 0)
+		return;
+	kill(task->pid, SIGKILL);
+	waitpid(task->pid, NULL, 0);
+	close(task->pipe);
+	task->pid = -1;
+	task->pipe = -1;
+}
+
+/* Get the result, -ETIMEDOUT if there is none in time */
+static inline int serial_task_result_ms(struct serial_task *task, int ms)
+{
+	int result = -ETIMEDOUT;
+
+	if (task->pid <= 0)
+		return -ESRCH;
+
+	if (serial_task_ended(task, ms) &&
+	    read(task->pipe, &result, sizeof(result)) != sizeof(result))
+		result = -ECHILD;
+	kill(task->pid, SIGKILL);
+	/* One that hangs in the kernel is not waited for */
+	if (result != -ETIMEDOUT)
+		waitpid(task->pid, NULL, 0);
+	close(task->pipe);
+	task->pid = -1;
+	task->pipe = -1;
+
+	return result;
+}
+
+static inline int serial_task_result(struct serial_task *task)
+{
+	return serial_task_result_ms(task, SERIAL_LIMIT_MS);
+}
+
+#endif /* _SERIAL_TEST_H */
