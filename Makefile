@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 
 # What may be given on the command line; see make help.
-settings := KERNEL VM APPEND TIMEOUT BUILD SEND SUITES CHECKS
+settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SEND SUITES CHECKS
 export $(settings)
 
 goals := run test soak check bench series send build config tags dist clean

@@ -18,6 +18,9 @@ tree=$build/linux
 # shellcheck disable=SC2034 # for the scripts that source this
 base_version=7.3
 
+# Another python3, before Debian's, would not have Debian's modules.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+
 say() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 }
@@ -115,4 +118,18 @@ settings_not_taken() {
 		}
 		exit bad
 	}' "$config" "$@" | sort
+}
+
+# The selftests of the tty collection, installed in DIRECTORY/kselftest:
+# build_selftests DIRECTORY
+build_selftests() {
+	local out=$1
+
+	[ -e "$build/headers/usr/include/linux/serial.h" ] ||
+		quietly "$out/headers.log" kmake O="$build/headers" \
+			ARCH=x86_64 headers
+	rm -rf "$out/kselftest"
+	quietly "$out/kselftest-build.log" kmake -C tools/testing/selftests \
+		O="$build/headers" TARGETS=tty FORCE_TARGETS=1 \
+		INSTALL_PATH="$out/kselftest" install
 }

@@ -30,6 +30,7 @@ skipped=0
 reason=
 started=()
 complete=
+exit_hooks=()
 
 skip_all() {
 	echo "1..0 # SKIP $*"
@@ -112,10 +113,11 @@ finish() {
 
 # Run a program in the background. It is in a process group of its own, so that
 # it can be ended with its children, but not in a session of its own: then the
-# first terminal that it opens would be its controlling one.
+# first terminal that it opens would be its controlling one. The open files that
+# a test holds a port with are not for it to inherit.
 background() {
 	set -m
-	"$@" &
+	"$@" 7>&- 8>&- &
 	set +m
 	pid=$!
 	started+=("$pid")
@@ -123,7 +125,7 @@ background() {
 
 # The same for programs that want to be session leaders.
 background_session() {
-	setsid "$@" &
+	setsid "$@" 7>&- 8>&- &
 	pid=$!
 	started+=("$pid")
 }
@@ -169,15 +171,23 @@ stop() {
 	return 0
 }
 
+# Have a function called when all is over.
+at_exit() {
+	exit_hooks+=("$1")
+}
+
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
-	local p
+	local x
 
 	trap '' TERM INT HUP
-	for p in "${started[@]}"; do
-		stop "$p"
+	for x in "${started[@]}"; do
+		stop "$x"
 	done
 	exec 7>&- 8>&-
+	for x in "${exit_hooks[@]}"; do
+		"$x"
+	done
 	sane
 	rm -rf "$work"
 	[ -n "$complete" ] || echo "# the test ended before its time"

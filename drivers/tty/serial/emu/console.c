@@ -23,6 +23,13 @@
 
 #include "emu.h"
 
+/*
+ * The index while no port is the console. A negative one means any port: then
+ * printk stores there the port of a console= that it could not match, and serial
+ * core takes that port for the console.
+ */
+#define EMU_CONSOLE_NONE	CONFIG_SERIAL_EMU_NR_PORTS
+
 #define EMU_RING_SIZE		BIT(CONFIG_SERIAL_EMU_CONSOLE_BUF_SHIFT)
 
 /* How much is printed, or transmitted, before others may come in between */
@@ -32,6 +39,7 @@
  * struct emu_ring - what the console printed last
  * @reserved: number of characters ever printed, with those being copied in
  * @head: number of characters ever printed
+ * @full: whether there were ever as many as fit
  * @data: the last of them
  *
  * Only the owner of the console writes. Readers take no lock: they copy, and
@@ -41,6 +49,7 @@
 struct emu_ring {
 	unsigned long reserved;
 	unsigned long head;
+	bool full;
 	u8 data[EMU_RING_SIZE];
 };
 
@@ -78,6 +87,8 @@ static void emu_ring_write(struct emu_ring *ring, const u8 *chars, unsigned int 
 	smp_wmb();
 	memcpy(ring->data + start, chars, first);
 	memcpy(ring->data, chars + first, count - first);
+	if (start + count >= EMU_RING_SIZE)
+		WRITE_ONCE(ring->full, true);
 	/* Pairs with smp_load_acquire() in emu_ring_read() */
 	smp_store_release(&ring->head, head + count);
 }
@@ -157,7 +168,7 @@ bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out)
 
 static void emu_console_kick(struct irq_work *work)
 {
-	struct emu_port *ep = emu_console.data;
+	struct emu_port *ep = READ_ONCE(emu_console.data);
 
 	/* Its work runs the transmitter, whatever that feeds */
 	emu_wire_kick(ep->out);
@@ -191,7 +202,7 @@ static void emu_console_write(struct nbcon_write_context *wctxt)
 
 	if (!nbcon_enter_unsafe(wctxt))
 		return;
-	if (!emu_console_state.line_ended && !nbcon_write_context_is_braille(wctxt))
+	if (!emu_console_state.line_ended)
 		emu_console_put("\n", 1);
 
 	do {
@@ -237,7 +248,7 @@ static struct tty_driver *emu_console_device(struct console *co, int *index)
 
 /*
  * Only a console= of the command line, or what the platform says instead, gets
- * here. It may name a port that does not exist yet.
+ * here. It may name a port that does not exist (yet).
  */
 static int emu_console_match(struct console *co, char *name, int idx, char *options)
 {
@@ -248,11 +259,11 @@ static int emu_console_match(struct console *co, char *name, int idx, char *opti
 	if (strcmp(name, EMU_TTY_NAME) || !ep || !ep->port.state)
 		return -ENODEV;
 	/* The one that serial core knows as the console stays the console */
-	if (co->index >= 0 && co->index != idx)
+	if (co->index != EMU_CONSOLE_NONE && co->index != idx)
 		return -ENODEV;
 
 	co->index = idx;
-	co->data = ep;
+	WRITE_ONCE(co->data, ep);
 	if (options)
 		uart_parse_options(options, &baud, &parity, &bits, &flow);
 
@@ -266,14 +277,11 @@ static int emu_console_match(struct console *co, char *name, int idx, char *opti
 }
 
 /*
- * emu_console_match() does the work. What gets here was not asked for: the
- * default console when no console= names one, or a port that does not exist.
- * The index tells serial core which port is the console, so it must be reset.
+ * emu_console_match() does the work. What gets here was not asked for: it is to
+ * become the default console because no console= names one.
  */
 static int emu_console_setup(struct console *co, char *options)
 {
-	co->index = -1;
-
 	return -ENODEV;
 }
 
@@ -287,7 +295,7 @@ struct console emu_console = {
 	.match		= emu_console_match,
 	.setup		= emu_console_setup,
 	.flags		= CON_PRINTBUFFER | CON_NBCON,
-	.index		= -1,
+	.index		= EMU_CONSOLE_NONE,
 };
 
 /**
@@ -298,14 +306,15 @@ struct console emu_console = {
  */
 void emu_console_forget(struct emu_port *ep)
 {
-	if (emu_console.data != ep)
-		return;
-
+	/* Nothing is registered meanwhile, so nobody prints */
+	console_list_lock();
 	irq_work_sync(&emu_console_state.kick);
-
-	guard(uart_port_lock_irqsave)(&ep->port);
-	emu_console_state.sent = emu_ring.head;
-	WRITE_ONCE(emu_console.data, NULL);
+	if (emu_console.data == ep) {
+		emu_console_state.sent = emu_ring.head;
+		emu_console.index = EMU_CONSOLE_NONE;
+		WRITE_ONCE(emu_console.data, NULL);
+	}
+	console_list_unlock();
 }
 
 /* A copy of the ring, so that what a reader sees is of one moment */
@@ -323,8 +332,7 @@ static int emu_ring_open(struct inode *inode, struct file *file)
 	if (!copy)
 		return -ENOMEM;
 
-	pos = READ_ONCE(emu_ring.head);
-	pos -= min(pos, EMU_RING_SIZE);
+	pos = READ_ONCE(emu_ring.full) ? READ_ONCE(emu_ring.head) - EMU_RING_SIZE : 0;
 	copy->len = emu_ring_read(&emu_ring, &pos, copy->data, sizeof(copy->data));
 	file->private_data = copy;
 

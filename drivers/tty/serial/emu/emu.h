@@ -20,6 +20,7 @@
 #include <linux/bits.h>
 #include <linux/container_of.h>
 #include <linux/kfifo.h>
+#include <linux/mutex_types.h>
 #include <linux/serial_core.h>
 #include <linux/spinlock_types.h>
 #include <linux/termios.h>
@@ -70,7 +71,7 @@ enum emu_event {
 
 /**
  * struct emu_wire - one direction of a cable
- * @lock: protects everything but @work; a leaf lock
+ * @lock: protects everything but @running and @work; a leaf lock
  * @events: what was sent and is not received yet, in the order of sending; each
  *	element is an &enum emu_event in its topmost bits and the event's value
  * @tx: the port that feeds the wire, NULL while there is none
@@ -80,10 +81,12 @@ enum emu_event {
  * @lines_far: the same, as the far end sees them
  * @brk: whether the transmitter drives a break
  * @brk_sent: the same, as of the last EMU_EV_BREAK in @events
+ * @running: whoever takes events off the wire holds this; nests inside the
+ *	tty_port's mutex, and port locks nest inside it
  * @work: takes the events off the wire
  */
 struct emu_wire {
-	/* Nests inside a port lock; protects all but @work */
+	/* Nests inside a port lock; protects all but @running and @work */
 	spinlock_t lock;
 	DECLARE_KFIFO(events, u32, EMU_WIRE_EVENTS);
 	struct emu_port *tx;
@@ -93,6 +96,7 @@ struct emu_wire {
 	unsigned int lines_far;
 	bool brk;
 	bool brk_sent;
+	struct mutex running;
 	struct delayed_work work;
 };
 
@@ -186,11 +190,12 @@ void emu_wire_send(struct emu_wire *wire, enum emu_event type, const u8 *chars, 
 void emu_wire_set_lines(struct emu_wire *wire, unsigned int lines);
 void emu_wire_set_break(struct emu_wire *wire, bool on);
 unsigned int emu_wire_lines(struct emu_wire *wire);
+void emu_wire_reset(struct emu_wire *wire, unsigned int lines);
 bool emu_wire_is_idle(struct emu_wire *wire);
 void emu_wire_flush(struct emu_wire *wire);
 void emu_wire_swallow(struct emu_wire *wire);
 void emu_wire_kick(struct emu_wire *wire);
-void emu_wire_sync(struct emu_wire *wire);
+void emu_wire_run(struct emu_wire *wire);
 
 /* port.c */
 int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,

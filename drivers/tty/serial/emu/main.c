@@ -21,6 +21,7 @@
 #include <linux/platform_device.h>
 #include <linux/serial_core.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/xarray.h>
 
 #include <kunit/visibility.h>
@@ -78,8 +79,8 @@ static int emu_probe(struct platform_device *pdev)
 	struct emu_port *ep;
 	int ret;
 
-	/* A device that somebody else made has no cable */
-	if (!end)
+	/* A device that somebody else made has no cable, or platform data of another kind */
+	if (!end || strcmp(pdev->name, EMU_NAME))
 		return -ENODEV;
 
 	ep = devm_kzalloc(&pdev->dev, sizeof(*ep), GFP_KERNEL);
@@ -199,11 +200,9 @@ static int __init emu_init(void)
 		return -EINVAL;
 	}
 
-	emu_console_debugfs();
-
 	ret = uart_register_driver(&emu_uart_driver);
 	if (ret)
-		goto err_debugfs;
+		return ret;
 
 	ret = platform_driver_register(&emu_platform_driver);
 	if (ret)
@@ -213,14 +212,14 @@ static int __init emu_init(void)
 	if (ret)
 		goto err_platform_driver;
 
+	emu_console_debugfs();
+
 	return 0;
 
 err_platform_driver:
 	platform_driver_unregister(&emu_platform_driver);
 err_uart_driver:
 	uart_unregister_driver(&emu_uart_driver);
-err_debugfs:
-	emu_console_debugfs_remove();
 
 	return ret;
 }
@@ -228,10 +227,10 @@ module_init(emu_init);
 
 static void __exit emu_exit(void)
 {
+	emu_console_debugfs_remove();
 	emu_cables_destroy();
 	platform_driver_unregister(&emu_platform_driver);
 	uart_unregister_driver(&emu_uart_driver);
-	emu_console_debugfs_remove();
 	xa_destroy(&emu_ports);
 }
 module_exit(emu_exit);

@@ -139,13 +139,17 @@ enum emu_rx emu_port_rx_state(struct emu_port *ep, struct emu_wire *wire)
 	if (!ep->started || wire != emu_port_in(ep))
 		return EMU_RX_SWALLOW;
 
+	/* A sysrq sequence must not depend on the reader */
+	if (ep->port.sysrq)
+		return EMU_RX_TAKE;
+
 	/*
 	 * A console's port stays on when it is closed. What arrives meanwhile
-	 * must not reach the next who opens it, but a sysrq sequence counts.
+	 * must not reach the next who opens it.
 	 */
 	tty = tty_port_tty_get(tport);
 	if (!tty)
-		return ep->port.sysrq ? EMU_RX_TAKE : EMU_RX_SWALLOW;
+		return EMU_RX_SWALLOW;
 
 	held = emu_port_is_held(tty);
 	tty_kref_put(tty);
@@ -280,7 +284,7 @@ static unsigned int emu_tx_empty(struct uart_port *port)
 static void emu_port_drive(struct emu_port *ep, unsigned int outputs)
 {
 	emu_wire_set_lines(ep->out, ep->looped ? 0 : outputs);
-	emu_wire_set_lines(&ep->loop, ep->looped ? outputs : 0);
+	emu_wire_set_lines(&ep->loop, outputs);
 	emu_wire_set_break(ep->out, ep->brk && !ep->looped);
 	emu_wire_set_break(&ep->loop, ep->brk && ep->looped);
 }
@@ -289,6 +293,9 @@ static void emu_set_mctrl(struct uart_port *port, unsigned int mctrl)
 {
 	struct emu_port *ep = to_emu_port(port);
 
+	/* An input that is active on both sides of the switch must not show an edge */
+	if (mctrl & TIOCM_LOOP && !ep->looped)
+		emu_wire_reset(&ep->loop, mctrl & EMU_OUTPUTS);
 	ep->looped = mctrl & TIOCM_LOOP;
 	emu_port_drive(ep, mctrl & EMU_OUTPUTS);
 }
@@ -367,7 +374,7 @@ static void emu_shutdown(struct uart_port *port)
 	 * A writer at the far end may have been held back with its buffer full.
 	 * None of that may reach whoever opens this port next.
 	 */
-	emu_wire_sync(ep->in);
+	emu_wire_run(ep->in);
 }
 
 static void emu_flush_buffer(struct uart_port *port)

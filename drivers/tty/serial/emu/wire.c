@@ -19,6 +19,7 @@
 #include <linux/kfifo.h>
 #include <linux/lockdep.h>
 #include <linux/minmax.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/serial_core.h>
 #include <linux/spinlock.h>
@@ -190,6 +191,25 @@ unsigned int emu_wire_lines(struct emu_wire *wire)
 	guard(spinlock_irqsave)(&wire->lock);
 
 	return wire->lines_far;
+}
+
+/**
+ * emu_wire_reset - make a wire as if it always had been at rest
+ * @wire: the wire
+ * @lines: the active outputs, which the far end sees without an edge
+ *
+ * Context: any but NMI.
+ */
+void emu_wire_reset(struct emu_wire *wire, unsigned int lines)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	kfifo_reset(&wire->events);
+	wire->lines = lines;
+	wire->lines_sent = lines;
+	wire->lines_far = lines;
+	wire->brk = false;
+	wire->brk_sent = false;
 }
 
 /**
@@ -380,7 +400,7 @@ static struct emu_progress emu_wire_round(struct emu_wire *wire)
 {
 	struct emu_port *tx, *rx;
 
-	/* Whoever unplugs a port waits for the work afterwards */
+	/* Whoever unplugs a port comes through emu_wire_run() afterwards */
 	scoped_guard(spinlock_irqsave, &wire->lock) {
 		tx = wire->tx;
 		rx = wire->rx;
@@ -402,11 +422,22 @@ static unsigned long emu_wire_delay(const struct emu_progress *progress)
 	return progress->state == EMU_RX_FULL ? EMU_WIRE_FULL_DELAY : EMU_WIRE_HOLD_DELAY;
 }
 
-static void emu_wire_work(struct work_struct *work)
+/**
+ * emu_wire_run - take off the wire what is on it
+ * @wire: the wire
+ *
+ * This is what the wire's work does. On return nobody uses the ports any more
+ * that were plugged in when this was called and are not plugged in now, and
+ * nobody acts on what the receiver answered before.
+ *
+ * Context: process; may sleep. No port lock is held.
+ */
+void emu_wire_run(struct emu_wire *wire)
 {
-	struct emu_wire *wire = container_of(to_delayed_work(work), struct emu_wire, work);
 	struct emu_progress progress;
 	unsigned int rounds = EMU_WIRE_ROUNDS;
+
+	guard(mutex)(&wire->running);
 
 	do {
 		progress = emu_wire_round(wire);
@@ -417,19 +448,9 @@ static void emu_wire_work(struct work_struct *work)
 		queue_delayed_work(system_dfl_wq, &wire->work, emu_wire_delay(&progress));
 }
 
-/**
- * emu_wire_sync - wait for the wire's work
- * @wire: the wire
- *
- * What was on the wire when this is called is off it when it returns, but for
- * what the receiver does not take.
- *
- * Context: process; no port lock is held.
- */
-void emu_wire_sync(struct emu_wire *wire)
+static void emu_wire_work(struct work_struct *work)
 {
-	emu_wire_kick(wire);
-	flush_delayed_work(&wire->work);
+	emu_wire_run(container_of(to_delayed_work(work), struct emu_wire, work));
 }
 
 /**
@@ -437,7 +458,7 @@ void emu_wire_sync(struct emu_wire *wire)
  * @wire: the wire
  * @tx: the transmitter, NULL to pull it out
  *
- * On return the wire's work no longer touches the port that was there before.
+ * On return nobody uses the port any more that was there before.
  *
  * Context: process; may sleep.
  */
@@ -446,7 +467,7 @@ void emu_wire_set_tx(struct emu_wire *wire, struct emu_port *tx)
 	scoped_guard(spinlock_irqsave, &wire->lock)
 		wire->tx = tx;
 
-	emu_wire_sync(wire);
+	emu_wire_run(wire);
 }
 
 /**
@@ -454,7 +475,7 @@ void emu_wire_set_tx(struct emu_wire *wire, struct emu_port *tx)
  * @wire: the wire
  * @rx: the receiver, NULL to pull it out
  *
- * On return the wire's work no longer touches the port that was there before.
+ * On return nobody uses the port any more that was there before.
  *
  * Context: process; may sleep.
  */
@@ -463,7 +484,7 @@ void emu_wire_set_rx(struct emu_wire *wire, struct emu_port *rx)
 	scoped_guard(spinlock_irqsave, &wire->lock)
 		wire->rx = rx;
 
-	emu_wire_sync(wire);
+	emu_wire_run(wire);
 }
 
 /**
@@ -475,6 +496,7 @@ void emu_wire_set_rx(struct emu_wire *wire, struct emu_port *rx)
 void emu_wire_init(struct emu_wire *wire)
 {
 	spin_lock_init(&wire->lock);
+	mutex_init(&wire->running);
 	INIT_KFIFO(wire->events);
 	INIT_DELAYED_WORK(&wire->work, emu_wire_work);
 }

@@ -24,6 +24,9 @@
 /* When the sleeper in close() calls it */
 #define CLOSE_DELAY_MS	500
 
+#define CLOSING_WAIT_MS	3000
+#define CLOSING_WAIT_DEFAULT_MS	30000
+
 #define LINES_OUT	(TIOCM_DTR | TIOCM_RTS)
 #define LINES_IN	(TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)
 
@@ -204,12 +207,47 @@ static int sleep_in_break(int fd)
 	return ioctl(fd, TCSBRKP, 300) ? -errno : 0;
 }
 
-/* Only the last close drains, so the test gives its own descriptor up meanwhile */
+/*
+ * Only the last close drains, so the test gives its own descriptor up meanwhile.
+ * A removal has to wait until the close ends, which is after closing_wait.
+ */
 static int sleep_in_close(int fd)
 {
 	serial_sleep_ms(CLOSE_DELAY_MS);
 
 	return close(fd) ? -errno : 0;
+}
+
+static int set_closing_wait(int fd, int ms)
+{
+	struct serial_struct ss;
+
+	if (ioctl(fd, TIOCGSERIAL, &ss))
+		return -1;
+	ss.closing_wait = ms / 10;
+
+	return ioctl(fd, TIOCSSERIAL, &ss);
+}
+
+/* Write until the reader's buffers are full, and the FIFO has something that cannot go */
+static bool fill_fifo(int fd)
+{
+	unsigned int lsr = 0;
+	size_t sent = 0;
+	int i;
+
+	while (sent < sizeof(junk)) {
+		sent += serial_write(fd, junk, sent ? 64 : 3900);
+		for (i = 0; i < 15; i++) {
+			if (ioctl(fd, TIOCSERGETLSR, &lsr) || lsr & TIOCSER_TEMT)
+				break;
+			serial_sleep_ms(10);
+		}
+		if (!(lsr & TIOCSER_TEMT))
+			return !serial_outq(fd);
+	}
+
+	return false;
 }
 
 static int sleep_in_open(const char *path)
@@ -231,6 +269,7 @@ FIXTURE(sleeper)
  * struct _fixture_variant_sleeper - where to sleep
  * @sleep: the system call
  * @blocked: whether CTS is low and something is to be sent
+ * @full: whether nothing is left to send but in the FIFO, whence it cannot go
  * @closed: whether the port is closed, and has no carrier
  * @given_up: whether the sleeper has the only descriptor
  * @result: what the system call gives
@@ -240,6 +279,7 @@ FIXTURE_VARIANT(sleeper)
 {
 	int (*sleep)(int fd);
 	bool blocked;
+	bool full;
 	bool closed;
 	bool given_up;
 	int result;
@@ -264,6 +304,15 @@ FIXTURE_VARIANT_ADD(sleeper, drain)
 {
 	.sleep = sleep_in_drain,
 	.blocked = true,
+	.result = 0,
+	.or_else = -EIO,
+};
+
+/* Here it is serial core that waits, and not the tty layer */
+FIXTURE_VARIANT_ADD(sleeper, drain_fifo)
+{
+	.sleep = sleep_in_drain,
+	.full = true,
 	.result = 0,
 	.or_else = -EIO,
 };
@@ -334,6 +383,15 @@ FIXTURE_SETUP(sleeper)
 		ASSERT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, 0));
 		ASSERT_EQ(4, serial_write(self->a, "held", 4));
 	}
+	if (variant->full) {
+		if (!self->paths.emulated)
+			SKIP(return, "only an emulated cable holds data back");
+		/* Without that the wait is short */
+		ASSERT_EQ(0, serial_change_cflag(self->a, 0, CRTSCTS));
+		ASSERT_TRUE(fill_fifo(self->a));
+	}
+	if (variant->given_up)
+		ASSERT_EQ(0, set_closing_wait(self->a, CLOSING_WAIT_MS));
 	if (variant->closed) {
 		ASSERT_EQ(0, serial_change_cflag(self->a, CLOCAL, 0));
 		ASSERT_EQ(0, serial_lines_off(self->b, TIOCM_DTR));
@@ -409,6 +467,11 @@ TEST_F_TIMEOUT(sleeper, wakes_up, 60)
 
 	ASSERT_EQ(0, driver_bind(&self->drv));
 	EXPECT_TRUE(pair_works(&self->paths, self->b));
+	if (variant->given_up) {
+		self->a = serial_open(self->paths.path[0]);
+		ASSERT_LE(0, self->a);
+		EXPECT_EQ(0, set_closing_wait(self->a, CLOSING_WAIT_DEFAULT_MS));
+	}
 }
 
 TEST_F_TIMEOUT(removal, all_sleepers_at_once, 60)

@@ -1,0 +1,215 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What is special about the serial console emulator: its module, its parameter,
+# its place in sysfs and /proc, and that it does not become the console when
+# nobody asks for it.
+#
+# SERIAL_EMU_KO names the module, if modprobe does not find it.
+# SERIAL_EMU_CYCLES says how often it is loaded and unloaded.
+
+DIR="$(dirname "$(readlink -f "$0")")"
+. "$DIR"/../kselftest/ktap_helpers.sh
+
+DRIVER=/sys/bus/platform/drivers/serial-emu
+CYCLES=${SERIAL_EMU_CYCLES:-20}
+
+load()
+{
+	if [ -n "$SERIAL_EMU_KO" ]; then
+		insmod "$SERIAL_EMU_KO" "$@" 2>/dev/null
+	else
+		modprobe serial_emu "$@" 2>/dev/null
+	fi
+}
+
+unload()
+{
+	rmmod serial_emu 2>/dev/null
+}
+
+ports()
+{
+	find /sys/class/tty -maxdepth 1 -name 'ttyEMU*' | wc -l
+}
+
+# What a module that is not loaded leaves behind
+nothing_left()
+{
+	[ ! -e /sys/module/serial_emu ] &&
+	[ "$(ports)" = 0 ] &&
+	[ ! -e $DRIVER ] &&
+	[ ! -e /sys/kernel/debug/serial-emu ] &&
+	! ls -d /sys/devices/platform/serial-emu.* >/dev/null 2>&1 &&
+	! grep -q ttyEMU /proc/tty/drivers
+}
+
+# Lines that the driver put in the log since the mark
+log_since()
+{
+	dmesg | sed "1,/$1/d" | grep -c 'serial_emu: '
+}
+
+test_pairs()
+{
+	load null_modems="$1" || return 1
+	[ "$(ports)" = $((2 * $1)) ] && unload && nothing_left
+}
+
+test_refused()
+{
+	local mark="serial_emu_test $$ $RANDOM$RANDOM"
+	local err
+
+	echo "$mark" > /dev/kmsg
+	if [ -n "$SERIAL_EMU_KO" ]; then
+		err=$(LANG=C insmod "$SERIAL_EMU_KO" null_modems="$1" 2>&1) && return 1
+	else
+		err=$(LANG=C modprobe serial_emu null_modems="$1" 2>&1) && return 1
+	fi
+	# The kernel's own complaint about what is no number names the module, too
+	[[ "$err" == *"Invalid"* || "$err" == *"range"* ]] &&
+	[ "$(log_since "$mark")" = 1 ] &&
+	nothing_left
+}
+
+test_cycles()
+{
+	local i
+
+	for ((i = 0; i < CYCLES; i++)); do
+		load && [ "$(ports)" = 2 ] && unload || return 1
+	done
+	nothing_left
+}
+
+# With the ports in use
+test_busy_unload()
+{
+	exec 3<>/dev/ttyEMU0
+	! unload
+	local ret=$?
+
+	exec 3>&-
+	[ "$ret" = 0 ] && [ -e /dev/ttyEMU0 ]
+}
+
+test_sysfs()
+{
+	local dir=/sys/class/tty/ttyEMU0
+
+	[ "$(cat $dir/type)" = 4 ] &&
+	[ "$(cat $dir/line)" = 0 ] &&
+	[ -e $dir/device/subsystem ] &&
+	[[ "$(readlink -f $dir/device)" == */platform/serial-emu.0/* ]] &&
+	[ "$(readlink -f $dir/device/../../driver)" = "$DRIVER" ]
+}
+
+test_proc()
+{
+	grep -Eq '^serial_emu +/dev/ttyEMU +[0-9]+ .* serial$' /proc/tty/drivers &&
+	grep -q '^0: uart:16550A emulation' /proc/tty/driver/serial_emu &&
+	grep -q '^1: uart:16550A emulation' /proc/tty/driver/serial_emu
+}
+
+test_rebind()
+{
+	local i
+
+	for i in 0 1 0; do
+		echo serial-emu.$i > $DRIVER/unbind || return 1
+		[ ! -e /sys/class/tty/ttyEMU$i ] && [ ! -e $DRIVER/serial-emu.$i ] || return 1
+		[ -e /sys/class/tty/ttyEMU$((1 - i)) ] || return 1
+		echo serial-emu.$i > $DRIVER/bind || return 1
+		[ -e /sys/class/tty/ttyEMU$i ] || return 1
+	done
+}
+
+# A device that somebody else made has no cable
+test_foreign_device()
+{
+	! echo serial-emu.7 2>/dev/null > $DRIVER/bind
+}
+
+test_no_console()
+{
+	! grep -q ttyEMU /proc/consoles
+}
+
+test_debugfs()
+{
+	[ -r /sys/kernel/debug/serial-emu/console ] &&
+	cat /sys/kernel/debug/serial-emu/console > /dev/null &&
+	[ "$(cat /sys/kernel/debug/serial-emu/console_dropped)" -ge 0 ]
+}
+
+result()
+{
+	if "${@:2}"; then
+		ktap_test_pass "$1"
+	else
+		ktap_test_fail "$1"
+	fi
+}
+
+skip_unless()
+{
+	local ok="$1" description="$2"
+
+	if [ "$ok" = 1 ]; then
+		result "${@:2}"
+	else
+		ktap_test_skip "$description"
+	fi
+}
+
+ktap_print_header
+
+if [ "$(id -u)" != 0 ]; then
+	ktap_skip_all "needs root"
+	exit "$KSFT_SKIP"
+fi
+
+was_loaded=0
+[ -e /sys/module/serial_emu ] && was_loaded=1
+module=1
+if [ $was_loaded = 1 ] && ! unload; then
+	# Built in, or in use, as it is on a machine whose console it is
+	module=0
+elif ! load; then
+	ktap_skip_all "no module serial_emu"
+	exit "$KSFT_SKIP"
+fi
+if [ ! -e /dev/ttyEMU0 ]; then
+	ktap_skip_all "no /dev/ttyEMU0"
+	exit "$KSFT_SKIP"
+fi
+
+console=0
+grep -q 'console=ttyEMU' /proc/cmdline || console=1
+debugfs=0
+[ -d /sys/kernel/debug/serial-emu ] && debugfs=1
+
+ktap_set_plan 15
+
+result "place_in_sysfs" test_sysfs
+result "place_in_proc" test_proc
+result "unbind_and_bind" test_rebind
+result "foreign_device" test_foreign_device
+skip_unless $console "no_console_by_accident" test_no_console
+skip_unless $debugfs "debugfs" test_debugfs
+skip_unless $module "busy_module_stays" test_busy_unload
+
+[ $module = 1 ] && unload
+skip_unless $module "nothing_left" nothing_left
+skip_unless $module "null_modems_0" test_pairs 0
+skip_unless $module "null_modems_1" test_pairs 1
+skip_unless $module "null_modems_3" test_pairs 3
+skip_unless $module "null_modems_9999" test_refused 9999
+skip_unless $module "null_modems_-1" test_refused -1
+skip_unless $module "null_modems_x" test_refused x
+skip_unless $module "load_and_unload" test_cycles
+
+[ $module = 1 ] && [ $was_loaded = 1 ] && load
+
+ktap_finished
