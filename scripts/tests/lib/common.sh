@@ -22,6 +22,7 @@ far=/dev/ttyEMU1
 # kernel; usually it takes a few seconds.
 limit=${TEST_TIMEOUT:-240}
 
+# shellcheck disable=SC2034 # for the tests
 lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 work=
 count=0
@@ -198,8 +199,8 @@ sane() {
 	local tty
 
 	for tty in "$near" "$far"; do
-		timeout 10 stty -F "$tty" sane 9600 clocal hupcl -crtscts \
-			cs8 -parenb -parodd -cstopb
+		timeout 10 stty -F "$tty" sane -brkint -imaxbel 9600 \
+			clocal hupcl -crtscts cs8 -parenb -parodd -cstopb
 	done
 }
 

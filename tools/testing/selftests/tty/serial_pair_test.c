@@ -10,6 +10,7 @@
  * skipped on real ports.
  */
 
+#include <stdatomic.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
 
@@ -97,17 +98,9 @@ static bool pair_is_wired(int from, int output, int to, int inputs)
 	return wired;
 }
 
-#define REQUIRE_WIRED(output, inputs) do {					\
-	if (!pair_is_wired(self->a, output, self->b, inputs)) {			\
-		ASSERT_FALSE(self->paths.emulated);				\
-		SKIP(return, #output " is not wired to " #inputs);		\
-	}									\
-} while (0)
-
-#define REQUIRE_EMULATED() do {							\
-	if (!self->paths.emulated)						\
-		SKIP(return, "only an emulated cable holds data back");		\
-} while (0)
+/* An emulated cable is wired: a test that finds otherwise is to fail */
+#define is_wired(output, inputs) \
+	(self->paths.emulated || pair_is_wired(self->a, output, self->b, inputs))
 
 static int task_read(void *arg)
 {
@@ -275,6 +268,27 @@ TEST_F(pair, nothing_old_after_reopen)
 	EXPECT_TRUE(serial_arrives(self->b, "new", 3));
 }
 
+/* Nor does it after a hang-up */
+TEST_F(pair, nothing_old_after_hangup)
+{
+	static char data[200000];
+
+	if (geteuid())
+		SKIP(return, "needs root");
+	ASSERT_LT(4000, serial_fill(self->a, data, sizeof(data)));
+	ASSERT_EQ(0, ioctl(self->b, TIOCVHANGUP));
+	close(self->b);
+	ASSERT_EQ(0, serial_drain(self->a));
+
+	self->b = serial_open(self->paths.path[1]);
+	ASSERT_LE(0, self->b);
+	EXPECT_TRUE(serial_nothing_arrives(self->b)) {
+		TH_LOG("and %zu more", serial_read_ms(self->b, data, sizeof(data), 100));
+	}
+	ASSERT_EQ(3, serial_write(self->a, "new", 3));
+	EXPECT_TRUE(serial_arrives(self->b, "new", 3));
+}
+
 /* Fill everything up, then read it: nothing is lost */
 static size_t hold_back_and_read(int from, int to, bool lines)
 {
@@ -302,7 +316,8 @@ static size_t hold_back_and_read(int from, int to, bool lines)
 
 TEST_F(pair, slow_reader_raw)
 {
-	REQUIRE_EMULATED();
+	if (!self->paths.emulated)
+		SKIP(return, "only an emulated cable holds data back");
 	EXPECT_LT(4096, hold_back_and_read(self->a, self->b, false));
 	EXPECT_LT(4096, hold_back_and_read(self->b, self->a, false));
 }
@@ -317,7 +332,8 @@ TEST_F(pair, slow_reader_canonical)
 	struct termios2 tio;
 	size_t sent, i;
 
-	REQUIRE_EMULATED();
+	if (!self->paths.emulated)
+		SKIP(return, "only an emulated cable holds data back");
 	ASSERT_EQ(0, serial_get(self->b, &tio));
 	tio.c_lflag |= ICANON;
 	ASSERT_EQ(0, serial_set(self->b, &tio));
@@ -364,7 +380,8 @@ TEST_F(pair, pollout_comes_and_goes)
 	size_t sent;
 	ssize_t ret;
 
-	REQUIRE_EMULATED();
+	if (!self->paths.emulated)
+		SKIP(return, "only an emulated cable holds data back");
 	sent = serial_fill(self->a, data, sizeof(data));
 	ASSERT_GT(100000, sent);
 	EXPECT_EQ(0, poll(&pfd, 1, 0));
@@ -452,7 +469,8 @@ TEST_F(pair, signal_ends_read)
 
 TEST_F(pair, rts_is_cts)
 {
-	REQUIRE_WIRED(TIOCM_RTS, TIOCM_CTS);
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
 	EXPECT_TRUE(pair_is_wired(self->b, TIOCM_RTS, self->a, TIOCM_CTS));
 	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_RTS));
 	ASSERT_TRUE(serial_wait_lines(self->b, TIOCM_CTS, 0));
@@ -462,7 +480,8 @@ TEST_F(pair, rts_is_cts)
 
 TEST_F(pair, dtr_is_dsr_and_dcd)
 {
-	REQUIRE_WIRED(TIOCM_DTR, TIOCM_DSR | TIOCM_CAR);
+	if (!is_wired(TIOCM_DTR, TIOCM_DSR | TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_DSR | TIOCM_CAR");
 	EXPECT_TRUE(pair_is_wired(self->b, TIOCM_DTR, self->a, TIOCM_DSR | TIOCM_CAR));
 	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_DTR));
 	ASSERT_TRUE(serial_wait_lines(self->b, TIOCM_DSR | TIOCM_CAR, 0));
@@ -471,7 +490,8 @@ TEST_F(pair, dtr_is_dsr_and_dcd)
 
 TEST_F(pair, out1_is_ri)
 {
-	REQUIRE_WIRED(TIOCM_OUT1, TIOCM_RNG);
+	if (!is_wired(TIOCM_OUT1, TIOCM_RNG))
+		SKIP(return, "TIOCM_OUT1 does not reach TIOCM_RNG");
 	EXPECT_TRUE(pair_is_wired(self->b, TIOCM_OUT1, self->a, TIOCM_RNG));
 }
 
@@ -513,8 +533,10 @@ TEST_F(pair, miwait_masked_line_only)
 {
 	struct serial_task task;
 
-	REQUIRE_WIRED(TIOCM_RTS, TIOCM_CTS);
-	REQUIRE_WIRED(TIOCM_DTR, TIOCM_DSR);
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	if (!is_wired(TIOCM_DTR, TIOCM_DSR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_DSR");
 	ASSERT_EQ(0, start_miwait(&task, self->b, TIOCM_CTS));
 	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_DTR));
 	ASSERT_TRUE(serial_wait_lines(self->b, TIOCM_DSR, 0));
@@ -530,8 +552,10 @@ TEST_F(pair, miwait_each_line)
 	struct serial_task task;
 	int i, j;
 
-	REQUIRE_WIRED(TIOCM_RTS, TIOCM_CTS);
-	REQUIRE_WIRED(TIOCM_DTR, TIOCM_DSR | TIOCM_CAR);
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	if (!is_wired(TIOCM_DTR, TIOCM_DSR | TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_DSR | TIOCM_CAR");
 	for (i = 0; i < 3; i++) {
 		for (j = 0; j < 2; j++) {
 			ASSERT_EQ(0, start_miwait(&task, self->b, inputs[i]));
@@ -548,7 +572,8 @@ TEST_F(pair, miwait_ring_ends)
 {
 	struct serial_task task;
 
-	REQUIRE_WIRED(TIOCM_OUT1, TIOCM_RNG);
+	if (!is_wired(TIOCM_OUT1, TIOCM_RNG))
+		SKIP(return, "TIOCM_OUT1 does not reach TIOCM_RNG");
 	ASSERT_EQ(0, start_miwait(&task, self->b, TIOCM_RNG));
 	ASSERT_EQ(0, serial_lines_on(self->a, TIOCM_OUT1));
 	ASSERT_TRUE(serial_wait_lines(self->b, TIOCM_RNG, TIOCM_RNG));
@@ -562,7 +587,8 @@ TEST_F(pair, miwait_several_waiters)
 	struct serial_task tasks[4];
 	int i;
 
-	REQUIRE_WIRED(TIOCM_RTS, TIOCM_CTS);
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(0, start_miwait(&tasks[i], self->b, TIOCM_CTS));
 	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_RTS));
@@ -584,7 +610,8 @@ TEST_F(pair, present_value_counts_nothing)
 	struct serial_icounter_struct before, after;
 	struct serial_task task;
 
-	REQUIRE_WIRED(TIOCM_RTS, TIOCM_CTS);
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
 	ASSERT_EQ(0, start_miwait(&task, self->b, LINES_IN | TIOCM_RNG));
 	before = serial_icount(self->b);
 	ASSERT_EQ(0, serial_lines_on(self->a, LINES_OUT));
@@ -601,8 +628,10 @@ TEST_F(pair, icount_lines)
 	struct serial_icounter_struct before;
 	int i;
 
-	REQUIRE_WIRED(TIOCM_RTS, TIOCM_CTS);
-	REQUIRE_WIRED(TIOCM_DTR, TIOCM_DSR | TIOCM_CAR);
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	if (!is_wired(TIOCM_DTR, TIOCM_DSR | TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_DSR | TIOCM_CAR");
 	before = serial_icount(self->b);
 	for (i = 0; i < 3; i++) {
 		serial_lines_off(self->a, LINES_OUT);
@@ -620,7 +649,8 @@ TEST_F(pair, icount_ring_once)
 {
 	int rng;
 
-	REQUIRE_WIRED(TIOCM_OUT1, TIOCM_RNG);
+	if (!is_wired(TIOCM_OUT1, TIOCM_RNG))
+		SKIP(return, "TIOCM_OUT1 does not reach TIOCM_RNG");
 	rng = serial_icount(self->b).rng;
 	serial_lines_on(self->a, TIOCM_OUT1);
 	ASSERT_TRUE(serial_wait_lines(self->b, TIOCM_RNG, TIOCM_RNG));
@@ -632,8 +662,9 @@ TEST_F(pair, icount_ring_once)
 TEST_F(pair, icount_data)
 {
 	int tx = serial_icount(self->a).tx, rx = serial_icount(self->b).rx;
+	const char data[100] = { };
 
-	ASSERT_EQ(100, serial_write(self->a, (char[100]){ }, 100));
+	ASSERT_EQ(100, serial_write(self->a, data, sizeof(data)));
 	ASSERT_EQ(0, serial_drain(self->a));
 	EXPECT_TRUE(serial_wait_count(self->a, tx, tx + 100));
 	EXPECT_TRUE(serial_wait_count(self->b, rx, rx + 100));
@@ -660,7 +691,8 @@ TEST_F(pair, icount_survives_open)
 
 TEST_F(pair, b0_drops_the_lines)
 {
-	REQUIRE_WIRED(TIOCM_DTR | TIOCM_RTS, LINES_IN);
+	if (!is_wired(TIOCM_DTR | TIOCM_RTS, LINES_IN))
+		SKIP(return, "TIOCM_DTR | TIOCM_RTS does not reach LINES_IN");
 	ASSERT_EQ(0, serial_change_cflag(self->a, CBAUD, B0));
 	EXPECT_TRUE(serial_wait_lines(self->b, LINES_IN, 0));
 	EXPECT_EQ(0, serial_lines(self->a) & LINES_OUT);
@@ -680,7 +712,8 @@ TEST_F(pair, every_open_raises)
 {
 	int again;
 
-	REQUIRE_WIRED(TIOCM_DTR | TIOCM_RTS, LINES_IN);
+	if (!is_wired(TIOCM_DTR | TIOCM_RTS, LINES_IN))
+		SKIP(return, "TIOCM_DTR | TIOCM_RTS does not reach LINES_IN");
 	ASSERT_EQ(0, serial_lines_off(self->a, LINES_OUT));
 	ASSERT_TRUE(serial_wait_lines(self->b, LINES_IN, 0));
 	again = serial_open(self->paths.path[0]);
@@ -693,7 +726,8 @@ TEST_F(pair, every_open_raises)
 
 TEST_F(pair, last_close_lowers_with_hupcl)
 {
-	REQUIRE_WIRED(TIOCM_DTR | TIOCM_RTS, LINES_IN);
+	if (!is_wired(TIOCM_DTR | TIOCM_RTS, LINES_IN))
+		SKIP(return, "TIOCM_DTR | TIOCM_RTS does not reach LINES_IN");
 	close(self->a);
 	EXPECT_TRUE(serial_wait_lines(self->b, LINES_IN, 0));
 	self->a = serial_open(self->paths.path[0]);
@@ -703,7 +737,8 @@ TEST_F(pair, last_close_lowers_with_hupcl)
 
 TEST_F(pair, last_close_keeps_without_hupcl)
 {
-	REQUIRE_WIRED(TIOCM_DTR | TIOCM_RTS, LINES_IN);
+	if (!is_wired(TIOCM_DTR | TIOCM_RTS, LINES_IN))
+		SKIP(return, "TIOCM_DTR | TIOCM_RTS does not reach LINES_IN");
 	ASSERT_EQ(0, serial_change_cflag(self->a, HUPCL, 0));
 	close(self->a);
 	EXPECT_TRUE(serial_lines_stay(self->b, LINES_IN, LINES_IN));
@@ -723,7 +758,6 @@ static int task_open(void *arg)
 
 /* Close b with CLOCAL off, and take the carrier away */
 #define CLOSE_WITHOUT_CARRIER() do {						\
-	REQUIRE_WIRED(TIOCM_DTR, TIOCM_CAR);					\
 	ASSERT_EQ(0, serial_change_cflag(self->b, CLOCAL, 0));			\
 	close(self->b);								\
 	self->b = -1;								\
@@ -739,6 +773,8 @@ TEST_F(pair, open_waits_for_carrier)
 {
 	struct serial_task task;
 
+	if (!is_wired(TIOCM_DTR, TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_CAR");
 	CLOSE_WITHOUT_CARRIER();
 	task = serial_start(task_open, self->paths.path[1]);
 	ASSERT_TRUE(serial_task_sleeps(&task));
@@ -754,6 +790,8 @@ TEST_F(pair, open_waits_for_no_carrier_if_it_is_there)
 {
 	struct serial_task task;
 
+	if (!is_wired(TIOCM_DTR, TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_CAR");
 	CLOSE_WITHOUT_CARRIER();
 	ASSERT_EQ(0, serial_lines_on(self->a, TIOCM_DTR));
 	task = serial_start(task_open, self->paths.path[1]);
@@ -765,6 +803,8 @@ TEST_F(pair, open_signal)
 {
 	struct serial_task task;
 
+	if (!is_wired(TIOCM_DTR, TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_CAR");
 	CLOSE_WITHOUT_CARRIER();
 	task = serial_start(task_open, self->paths.path[1]);
 	ASSERT_TRUE(serial_task_sleeps(&task));
@@ -777,6 +817,8 @@ TEST_F(pair, open_signal)
 
 TEST_F(pair, open_nonblock_waits_for_nothing)
 {
+	if (!is_wired(TIOCM_DTR, TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_CAR");
 	CLOSE_WITHOUT_CARRIER();
 	REOPEN_B();
 	/* Nor is it hung up before there was a carrier to lose */
@@ -790,6 +832,8 @@ TEST_F(pair, open_still_waits_beside_nonblock)
 {
 	struct serial_task task;
 
+	if (!is_wired(TIOCM_DTR, TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_CAR");
 	CLOSE_WITHOUT_CARRIER();
 	task = serial_start(task_open, self->paths.path[1]);
 	ASSERT_TRUE(serial_task_sleeps(&task));
@@ -805,7 +849,8 @@ TEST_F(pair, carrier_loss_hangs_up)
 	int dead = self->b, lines;
 	char c;
 
-	REQUIRE_WIRED(TIOCM_DTR, TIOCM_CAR);
+	if (!is_wired(TIOCM_DTR, TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_CAR");
 	ASSERT_EQ(0, serial_change_cflag(self->b, CLOCAL, 0));
 	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_DTR));
 
@@ -834,7 +879,8 @@ TEST_F(pair, carrier_loss_wakes_a_reader)
 {
 	struct serial_task task;
 
-	REQUIRE_WIRED(TIOCM_DTR, TIOCM_CAR);
+	if (!is_wired(TIOCM_DTR, TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_CAR");
 	ASSERT_EQ(0, serial_change_cflag(self->b, CLOCAL, 0));
 	task = serial_start(task_read, &self->b);
 	ASSERT_TRUE(serial_task_sleeps(&task));
@@ -848,7 +894,8 @@ TEST_F(pair, carrier_loss_with_clocal_counts)
 {
 	int dcd;
 
-	REQUIRE_WIRED(TIOCM_DTR, TIOCM_CAR);
+	if (!is_wired(TIOCM_DTR, TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_CAR");
 	dcd = serial_icount(self->b).dcd;
 	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_DTR));
 	EXPECT_TRUE(serial_wait_count(self->b, dcd, dcd + 1));
@@ -857,7 +904,7 @@ TEST_F(pair, carrier_loss_with_clocal_counts)
 }
 
 /* What the leader of a session on the port gets to know */
-static volatile sig_atomic_t got_signals;
+static atomic_int got_signals;
 
 static void note_signal(int sig)
 {
@@ -895,7 +942,8 @@ TEST_F(pair, carrier_loss_signals_the_session_leader)
 {
 	struct serial_task task;
 
-	REQUIRE_WIRED(TIOCM_DTR, TIOCM_CAR);
+	if (!is_wired(TIOCM_DTR, TIOCM_CAR))
+		SKIP(return, "TIOCM_DTR does not reach TIOCM_CAR");
 	ASSERT_EQ(0, serial_change_cflag(self->b, CLOCAL, 0));
 	task = serial_start(task_lead_until_hangup, self->paths.path[1]);
 	ASSERT_TRUE(serial_task_sleeps(&task));
@@ -951,8 +999,8 @@ TEST_F(pair, break_parmrk)
 {
 	ASSERT_EQ(0, serial_change_iflag(self->b, 0, PARMRK));
 	ASSERT_EQ(0, send_break(self->a, 50));
-	ASSERT_EQ(2, serial_write(self->a, "\xff" "a", 2));
-	EXPECT_TRUE(serial_arrives(self->b, "\xff\0\0\xff\xff" "a", 6));
+	ASSERT_EQ(2, serial_write(self->a, "\377a", 2));
+	EXPECT_TRUE(serial_arrives(self->b, "\377\0\0\377\377a", 6));
 }
 
 TEST_F(pair, break_ignbrk)
@@ -1079,7 +1127,8 @@ TEST_F(pair, rtscts_end_to_end)
 {
 	struct serial_task task;
 
-	REQUIRE_WIRED(TIOCM_RTS, TIOCM_CTS);
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
 	make_bulk(false);
 	ASSERT_EQ(0, serial_change_cflag(self->a, 0, CRTSCTS));
 	ASSERT_EQ(0, serial_change_cflag(self->b, 0, CRTSCTS));
@@ -1127,7 +1176,6 @@ TEST_F(pair, rtscts_at_the_reader_only)
 
 /* Stop the writer at a by the lines */
 #define HOLD_A_BY_CTS() do {							\
-	REQUIRE_WIRED(TIOCM_RTS, TIOCM_CTS);					\
 	ASSERT_EQ(0, serial_change_cflag(self->a, 0, CRTSCTS));			\
 	ASSERT_EQ(0, serial_lines_off(self->b, TIOCM_RTS));			\
 	ASSERT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, 0));			\
@@ -1135,6 +1183,8 @@ TEST_F(pair, rtscts_at_the_reader_only)
 
 TEST_F(pair, cts_holds_data)
 {
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
 	HOLD_A_BY_CTS();
 	ASSERT_EQ(4, serial_write(self->a, "held", 4));
 	EXPECT_EQ(4, serial_outq(self->a));
@@ -1146,6 +1196,8 @@ TEST_F(pair, cts_holds_data)
 
 TEST_F(pair, crtscts_off_lets_go)
 {
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
 	HOLD_A_BY_CTS();
 	ASSERT_EQ(4, serial_write(self->a, "held", 4));
 	EXPECT_TRUE(serial_nothing_arrives(self->b));
@@ -1157,6 +1209,8 @@ TEST_F(pair, drain_waits_for_cts)
 {
 	struct serial_task task;
 
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
 	HOLD_A_BY_CTS();
 	ASSERT_EQ(4, serial_write(self->a, "held", 4));
 	task = serial_start(task_drain, &self->a);
@@ -1172,6 +1226,8 @@ TEST_F(pair, drain_signal)
 {
 	struct serial_task task;
 
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
 	HOLD_A_BY_CTS();
 	ASSERT_EQ(4, serial_write(self->a, "held", 4));
 	task = serial_start(task_drain, &self->a);
@@ -1184,6 +1240,8 @@ TEST_F(pair, output_flush_drops_what_is_held)
 {
 	struct serial_task task;
 
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
 	HOLD_A_BY_CTS();
 	ASSERT_EQ(4, serial_write(self->a, "gone", 4));
 	ASSERT_EQ(0, serial_flush(self->a, TCOFLUSH));
@@ -1202,7 +1260,8 @@ TEST_F(pair, output_flush_empties_the_wire)
 	struct serial_task task;
 	size_t sent, rest;
 
-	REQUIRE_EMULATED();
+	if (!self->paths.emulated)
+		SKIP(return, "only an emulated cable holds data back");
 	sent = serial_fill(self->a, data, sizeof(data));
 	ASSERT_EQ(0, serial_flush(self->a, TCOFLUSH));
 	EXPECT_EQ(0, serial_outq(self->a));
@@ -1274,6 +1333,8 @@ TEST_F(pair, x_char_overtakes_stopped_data)
 
 TEST_F(pair, x_char_overtakes_data_without_cts)
 {
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
 	HOLD_A_BY_CTS();
 	ASSERT_EQ(4, serial_write(self->a, "held", 4));
 	ASSERT_EQ(0, serial_flow(self->a, TCIOFF));
@@ -1286,6 +1347,8 @@ TEST_F(pair, lsr_tells_when_all_is_sent)
 {
 	unsigned int lsr;
 
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
 	HOLD_A_BY_CTS();
 	ASSERT_EQ(0, serial_lines_on(self->b, TIOCM_RTS));
 	ASSERT_EQ(3, serial_write(self->a, "abc", 3));
@@ -1301,7 +1364,8 @@ TEST_F(pair, lsr_tells_that_not_all_is_sent)
 	unsigned int lsr;
 	size_t sent;
 
-	REQUIRE_EMULATED();
+	if (!self->paths.emulated)
+		SKIP(return, "only an emulated cable holds data back");
 	sent = serial_fill(self->a, data, sizeof(data));
 	ASSERT_EQ(0, ioctl(self->a, TIOCSERGETLSR, &lsr));
 	EXPECT_EQ(0, lsr & TIOCSER_TEMT);
@@ -1331,7 +1395,8 @@ TEST_F(pair, edge_waits_for_data)
 	size_t sent = 0;
 	int held;
 
-	REQUIRE_EMULATED();
+	if (!self->paths.emulated)
+		SKIP(return, "only an emulated cable holds data back");
 	do {
 		ASSERT_EQ(32, serial_write(self->a, data, 32));
 		sent += 32;
@@ -1351,10 +1416,12 @@ TEST_F(pair, break_waits_for_data)
 	static char data[200000];
 	size_t sent = 0;
 
-	REQUIRE_EMULATED();
+	if (!self->paths.emulated)
+		SKIP(return, "only an emulated cable holds data back");
 	memset(data, 'x', sizeof(data));
-	sent = serial_fill(self->a, data, 4500);
-	ASSERT_EQ(4500, sent);
+	/* What the reader leaves fits on the wire, or TIOCSBRK would wait for it */
+	sent = serial_fill(self->a, data, 4100);
+	ASSERT_EQ(4100, sent);
 	serial_sleep_ms(50);
 	ASSERT_EQ(0, ioctl(self->a, TIOCSBRK));
 	ASSERT_EQ(0, ioctl(self->a, TIOCCBRK));
@@ -1364,15 +1431,15 @@ TEST_F(pair, break_waits_for_data)
 
 /* TIOCM_LOOP */
 
-#define ENTER_LOOP() do {							\
-	if (serial_lines_on(self->a, TIOCM_LOOP) ||				\
-	    !(serial_lines(self->a) & TIOCM_LOOP))				\
-		SKIP(return, "no loopback mode");				\
-} while (0)
+static bool enter_loop(int fd)
+{
+	return !serial_lines_on(fd, TIOCM_LOOP) && serial_lines(fd) & TIOCM_LOOP;
+}
 
 TEST_F(pair, loop_isolates_the_connector)
 {
-	ENTER_LOOP();
+	if (!enter_loop(self->a))
+		SKIP(return, "no loopback mode");
 	EXPECT_TRUE(serial_wait_lines(self->b, LINES_IN, 0));
 	EXPECT_TRUE(serial_wait_lines(self->a, TIOCM_DSR | TIOCM_CTS, TIOCM_DSR | TIOCM_CTS));
 
@@ -1396,7 +1463,8 @@ TEST_F(pair, loop_joins_outputs_and_inputs)
 	int inputs[] = { TIOCM_CTS, TIOCM_DSR, TIOCM_RNG, TIOCM_CAR };
 	int i, all = TIOCM_CTS | TIOCM_DSR | TIOCM_RNG | TIOCM_CAR;
 
-	ENTER_LOOP();
+	if (!enter_loop(self->a))
+		SKIP(return, "no loopback mode");
 	ASSERT_EQ(0, serial_lines_off(self->a, LINES_OUT | TIOCM_OUT1 | TIOCM_OUT2));
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(0, serial_lines_on(self->a, outputs[i]));
@@ -1502,7 +1570,8 @@ TEST_F(pair, serial_struct_refuses)
 {
 	struct serial_struct ss, changed;
 
-	REQUIRE_EMULATED();
+	if (!self->paths.emulated)
+		SKIP(return, "only an emulated cable holds data back");
 	ASSERT_EQ(0, ioctl(self->a, TIOCGSERIAL, &ss));
 
 	changed = ss;
@@ -1560,7 +1629,8 @@ TEST_F(pair, rates)
 	struct termios2 tio, back;
 	unsigned int i;
 
-	REQUIRE_EMULATED();
+	if (!self->paths.emulated)
+		SKIP(return, "only an emulated cable holds data back");
 	for (i = 0; i < ARRAY_SIZE(cbauds); i++) {
 		ASSERT_EQ(0, serial_get(self->a, &tio));
 		tio.c_cflag = (tio.c_cflag & ~(CBAUD | CIBAUD)) | cbauds[i];
@@ -1574,11 +1644,14 @@ TEST_F(pair, rates)
 
 TEST_F(pair, odd_rates)
 {
-	const unsigned int rates[] = { 50, 51, 123, 12345, 31250, 100000, 250000, 1234567, 3999999 };
+	const unsigned int rates[] = {
+		50, 51, 123, 12345, 31250, 100000, 250000, 1234567, 3999999,
+	};
 	struct termios2 tio, back;
 	unsigned int i;
 
-	REQUIRE_EMULATED();
+	if (!self->paths.emulated)
+		SKIP(return, "only an emulated cable holds data back");
 	for (i = 0; i < ARRAY_SIZE(rates); i++) {
 		ASSERT_EQ(0, serial_get(self->a, &tio));
 		tio.c_cflag = (tio.c_cflag & ~(CBAUD | CIBAUD)) | BOTHER;
@@ -1596,7 +1669,8 @@ TEST_F(pair, impossible_rates)
 {
 	struct termios2 tio, back;
 
-	REQUIRE_EMULATED();
+	if (!self->paths.emulated)
+		SKIP(return, "only an emulated cable holds data back");
 	ASSERT_EQ(0, serial_get(self->a, &tio));
 	tio.c_cflag = (tio.c_cflag & ~(CBAUD | CIBAUD)) | BOTHER;
 	tio.c_ospeed = 5000000;

@@ -9,6 +9,7 @@
  * the busy ports are removed at the end.
  */
 
+#include <stdatomic.h>
 #include <limits.h>
 #include <pthread.h>
 
@@ -423,23 +424,38 @@ static int task_sleep(void *data)
 	return arg->sleep ? arg->sleep(arg->fd) : sleep_in_open(arg->path);
 }
 
-/* Two ports that were just made work */
+/* What does not work with two ports, one of which was just made; NULL if all is well */
+static const char *pair_check(int a, int b)
+{
+	if (serial_set_raw(a) || serial_set_raw(b) || serial_lines_on(b, LINES_OUT))
+		return "settings";
+	if (!serial_wait_lines(b, LINES_IN, LINES_IN))
+		return "lines of the port that stayed";
+	if (!serial_wait_lines(a, LINES_IN, LINES_IN))
+		return "lines of the new port";
+	if (serial_flush(b, TCIFLUSH))
+		return "flush";
+	if (serial_write(a, "to b", 4) != 4 || !serial_arrives(b, "to b", 4))
+		return "data from the new port";
+	if (serial_write(b, "to a", 4) != 4 || !serial_arrives(a, "to a", 4))
+		return "data to the new port";
+
+	return NULL;
+}
+
 static bool pair_works(const struct serial_paths *paths, int b)
 {
 	int a = serial_open(paths->path[0]);
-	bool ok;
+	const char *problem = "open";
 
-	if (a < 0)
-		return false;
-	ok = !serial_set_raw(a) && !serial_set_raw(b) && !serial_lines_on(b, LINES_OUT) &&
-	     serial_wait_lines(b, LINES_IN, LINES_IN) &&
-	     serial_wait_lines(a, LINES_IN, LINES_IN) &&
-	     !serial_flush(b, TCIOFLUSH) &&
-	     serial_write(a, "to b", 4) == 4 && serial_arrives(b, "to b", 4) &&
-	     serial_write(b, "to a", 4) == 4 && serial_arrives(a, "to a", 4);
-	close(a);
+	if (a >= 0) {
+		problem = pair_check(a, b);
+		close(a);
+	}
+	if (problem)
+		ksft_print_msg("does not work: %s\n", problem);
 
-	return ok;
+	return !problem;
 }
 
 TEST_F_TIMEOUT(sleeper, wakes_up, 60)
@@ -587,7 +603,7 @@ struct busy {
 	int fd;
 	bool reads;
 	bool started;
-	volatile bool *stop;
+	atomic_bool *stop;
 };
 
 static void *busy_thread(void *arg)
@@ -643,7 +659,7 @@ static bool busy_join(struct busy *busy)
 
 static bool busy_cycle(struct driver *drv, const char *removed, const char *stays)
 {
-	volatile bool stop = false;
+	atomic_bool stop = false;
 	struct busy busy[4] = { };
 	int fds[2], i;
 	bool ok;

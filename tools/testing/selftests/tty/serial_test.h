@@ -329,15 +329,26 @@ static inline struct serial_icounter_struct serial_icount(int fd)
 }
 
 /* Wait until a counter has the expected value, and see whether it stays so */
-#define serial_wait_count(fd, field, value) ({				\
-	long __end = serial_now_ms() + SERIAL_LIMIT_MS;			\
-	int __value = (value);						\
-									\
-	while (serial_icount(fd).field != __value && serial_now_ms() < __end) \
-		serial_sleep_ms(5);					\
-	serial_sleep_ms(20);						\
-	serial_icount(fd).field == __value;				\
-})
+#define serial_wait_count(fd, field, value) \
+	serial_wait_counter(fd, offsetof(struct serial_icounter_struct, field), value)
+
+static inline int serial_counter(int fd, size_t offset)
+{
+	struct serial_icounter_struct icount = serial_icount(fd);
+
+	return *(int *)((char *)&icount + offset);
+}
+
+static inline bool serial_wait_counter(int fd, size_t offset, int value)
+{
+	long end = serial_now_ms() + SERIAL_LIMIT_MS;
+
+	while (serial_counter(fd, offset) != value && serial_now_ms() < end)
+		serial_sleep_ms(5);
+	serial_sleep_ms(20);
+
+	return serial_counter(fd, offset) == value;
+}
 
 /**
  * struct serial_task - something that sleeps, in a process of its own
@@ -349,7 +360,7 @@ struct serial_task {
 	int pipe;
 };
 
-static inline void serial_no_action(int sig __attribute__((unused)))
+static inline void serial_no_action(int sig)
 {
 }
 
