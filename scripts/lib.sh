@@ -49,6 +49,8 @@ quietly() {
 kmake() {
 	local path=$PATH
 	[ -d /usr/lib/ccache ] && path=/usr/lib/ccache:$PATH
+	# what one clone of the repository compiled serves the next one
+	export CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1
 	# LOCALVERSION: no plus sign, whatever was committed since the last tag
 	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u KBUILD_OUTPUT PATH="$path" \
 		KBUILD_BUILD_USER=emu KBUILD_BUILD_HOST=workshop \

@@ -33,10 +33,6 @@ run_far_pppd() {
 	exec ip netns exec "$ns" "$0" --pppd "$@"
 }
 
-has_address() {
-	"$@" ip -4 -o addr show 2>/dev/null | grep -q "inet 10[.]99[.]"
-}
-
 # link_up SPEED OPTION...
 link_up() {
 	: >"$work/near.log"
@@ -47,7 +43,9 @@ link_up() {
 	background run_pppd "$near" "$@" logfile "$work/near.log" \
 		"$near_ip:$far_ip"
 	near_pppd=$pid
-	wait_for 60 has_address env && wait_for 30 has_address far_end && return
+	wait_for 60 contains "$work/near.log" "remote IP address $far_ip" &&
+		wait_for 30 contains "$work/far.log" "remote IP address $near_ip" &&
+		return
 	echo "no addresses"
 	sed 's/^/near: /' "$work/near.log"
 	sed 's/^/far: /' "$work/far.log"
@@ -111,7 +109,7 @@ carrier_loss() {
 	await "$near_pppd" || rc=$?
 	cat "$work/near.log"
 	[ "$rc" -eq 16 ] || { echo "exit status $rc, not 16"; return 1; }
-	grep -q 'Modem hangup' "$work/near.log"
+	contains "$work/near.log" 'Modem hangup'
 }
 
 # pppd opens the line and waits until there is a carrier.
@@ -122,10 +120,12 @@ waits_for_carrier() {
 	near_pppd=$pid
 	sleep 2
 	alive "$near_pppd" || { echo "pppd ended"; return 1; }
-	! grep -q 'Using interface' "$work/near.log" ||
-		{ echo "pppd did not wait"; return 1; }
+	if contains "$work/near.log" 'Using interface'; then
+		echo "pppd did not wait"
+		return 1
+	fi
 	exec 8<>"$far"
-	wait_for 30 grep -q 'Using interface' "$work/near.log" ||
+	wait_for 30 contains "$work/near.log" 'Using interface' ||
 		{ echo "pppd still waits"; cat "$work/near.log"; return 1; }
 	stop "$near_pppd"
 	exec 8>&-
