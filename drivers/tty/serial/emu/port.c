@@ -18,7 +18,6 @@
 #include <linux/termios.h>
 #include <linux/tty.h>
 #include <linux/tty_flip.h>
-#include <linux/tty_ldisc.h>
 #include <linux/wait.h>
 
 #include "emu.h"
@@ -376,10 +375,6 @@ static void emu_shutdown(struct uart_port *port)
 	 * None of that may reach whoever opens this port next.
 	 */
 	emu_wire_run(ep->in);
-
-	/* Nor what the line discipline did not take, the flip buffer outlives the tty */
-	scoped_guard(tty_port_tty, &port->state->port)
-		tty_ldisc_flush(scoped_tty());
 }
 
 static void emu_flush_buffer(struct uart_port *port)

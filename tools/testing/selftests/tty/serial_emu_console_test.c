@@ -167,6 +167,12 @@ FIXTURE_TEARDOWN(console)
 	write_to(SYSRQ, self->sysrq);
 }
 
+/* The flow control of the console is that of its port */
+static int set_console_raw(int fd, bool flow)
+{
+	return serial_set_raw(fd) || (flow && serial_change_cflag(fd, 0, CRTSCTS)) ? -1 : 0;
+}
+
 TEST_F(console, message_arrives)
 {
 	ASSERT_EQ(0, say("<3>a message for the far end"));
@@ -241,7 +247,7 @@ TEST_F(console, tty_and_console_share_the_port)
 
 	tty = serial_open(self->tty);
 	ASSERT_LE(0, tty);
-	ASSERT_EQ(0, serial_set_raw(tty));
+	ASSERT_EQ(0, set_console_raw(tty, self->flow));
 	task = serial_start(task_write_lines, &tty);
 	for (i = 0; i < LINES; i++) {
 		len += sprintf(expected + len, "line %04d of what the tty has to say\n", i);
@@ -270,7 +276,7 @@ TEST_F(console, tty_and_console_share_the_port)
 /* Nobody waits for a far end that does not read */
 TEST_F(console, slow_reader_stops_nobody)
 {
-	char text[96];
+	char text[112];
 	long begin;
 	int i;
 
@@ -316,7 +322,7 @@ TEST_F(console, sysrq_by_break)
 		SKIP(return, "needs CONFIG_MAGIC_SYSRQ");
 	tty = serial_open(self->tty);
 	ASSERT_LE(0, tty);
-	ASSERT_EQ(0, serial_set_raw(tty));
+	ASSERT_EQ(0, set_console_raw(tty, self->flow));
 
 	/* The break and the key are not data, what comes next is */
 	send_sysrq(self->peer, "hx");
@@ -357,7 +363,7 @@ TEST_F(console, break_on_the_other_port_is_data)
 		SKIP(return, "needs CONFIG_MAGIC_SYSRQ");
 	tty = serial_open(self->tty);
 	ASSERT_LE(0, tty);
-	ASSERT_EQ(0, serial_set_raw(tty));
+	ASSERT_EQ(0, set_console_raw(tty, self->flow));
 	hear_all(self->peer);
 	send_sysrq(tty, "h");
 	EXPECT_TRUE(serial_arrives(self->peer, "\0h", 2));
@@ -414,7 +420,7 @@ TEST_F(console, unbind_with_the_tty_open)
 	int tty = serial_open(self->tty);
 
 	ASSERT_LE(0, tty);
-	ASSERT_EQ(0, serial_set_raw(tty));
+	ASSERT_EQ(0, set_console_raw(tty, self->flow));
 	ASSERT_EQ(4, serial_write(tty, "data", 4));
 	ASSERT_EQ(0, write_to(DRIVER "unbind", self->device));
 	EXPECT_EQ(-1, write(tty, "x", 1));
@@ -426,7 +432,7 @@ TEST_F(console, unbind_with_the_tty_open)
 
 	tty = serial_open(self->tty);
 	ASSERT_LE(0, tty);
-	ASSERT_EQ(0, serial_set_raw(tty));
+	ASSERT_EQ(0, set_console_raw(tty, self->flow));
 	ASSERT_EQ(0, say("<3>for the console that is back"));
 	EXPECT_TRUE(hear(self->peer, "for the console that is back\r\n"));
 	ASSERT_EQ(2, serial_write(self->peer, "in", 2));

@@ -289,6 +289,37 @@ TEST_F(pair, nothing_old_after_hangup)
 	EXPECT_TRUE(serial_arrives(self->b, "new", 3));
 }
 
+static int task_write_on(void *arg)
+{
+	char data[256] = { };
+
+	while (write(*(int *)arg, data, sizeof(data)) > 0)
+		;
+
+	return -errno;
+}
+
+/* A port that is closed while data arrive has none when it is opened again */
+TEST_F(pair, nothing_old_after_busy_close)
+{
+	struct serial_task task;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		task = serial_start(task_write_on, &self->a);
+		serial_sleep_ms(5 + i);
+		close(self->b);
+		serial_sleep_ms(20);
+		serial_task_signal(&task);
+		serial_task_kill(&task);
+		ASSERT_EQ(0, serial_drain(self->a));
+
+		self->b = serial_open(self->paths.path[1]);
+		ASSERT_LE(0, self->b);
+		ASSERT_TRUE(serial_nothing_arrives(self->b)) TH_LOG("round %d", i);
+	}
+}
+
 /* Fill everything up, then read it: nothing is lost */
 static size_t hold_back_and_read(int from, int to, bool lines)
 {
