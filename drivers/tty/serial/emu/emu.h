@@ -81,8 +81,7 @@ enum emu_event {
  * @lines_far: the same, as the far end sees them
  * @brk: whether the transmitter drives a break
  * @brk_sent: the same, as of the last EMU_EV_BREAK in @events
- * @running: whoever takes events off the wire holds this; nests inside the
- *	tty_port's mutex, and port locks nest inside it
+ * @running: whoever takes events off the wire holds this
  * @work: takes the events off the wire
  */
 struct emu_wire {
@@ -96,6 +95,7 @@ struct emu_wire {
 	unsigned int lines_far;
 	bool brk;
 	bool brk_sent;
+	/* Nests inside the tty_port's mutex; port locks nest inside it */
 	struct mutex running;
 	struct delayed_work work;
 };

@@ -139,7 +139,7 @@ FIXTURE_SETUP(console)
 	snprintf(self->device, sizeof(self->device), "serial-emu.%d", self->line);
 	snprintf(option, sizeof(option), "console=ttyEMU%d,", self->line);
 	if (read_from("/proc/cmdline", cmdline, sizeof(cmdline)) && strstr(cmdline, option))
-		self->flow = strcspn(strstr(cmdline, option), " \n") > strlen(option) + 8;
+		self->flow = strcspn(strstr(cmdline, option), "\n ") > strlen(option) + 8;
 
 	read_from(PRINTK, self->printk, sizeof(self->printk));
 	read_from(SYSRQ, self->sysrq, sizeof(self->sysrq));
