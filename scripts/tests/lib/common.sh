@@ -38,7 +38,7 @@ exit_hooks=()
 exec 9<> <(:)
 
 nap() {
-	read -r -t 0.1 -u 9
+	read -r -t 0.1 -u 9 || true
 }
 
 skip_all() {
@@ -83,10 +83,16 @@ start() {
 	need_programs "$@"
 	need_ports
 	work=$(mktemp -d "${TMPDIR:-/tmp}/emu-test.XXXXXX")
+	# inside of a case, standard output is the log
+	exec 3>&1
 	trap clean_up EXIT
-	trap 'echo "# time is up"; exit 1' TERM INT HUP
+	trap 'echo "# time is up" >&3; exit 1' TERM INT HUP
 	sane
 	echo "1..$planned"
+}
+
+diagnostics() {
+	tr -d '\r' <"$work/log" | sed 's/^/# /'
 }
 
 check() {
@@ -104,7 +110,7 @@ check() {
 		echo "ok $count $name"
 	else
 		echo "not ok $count $name"
-		tr -d '\r' <"$work/log" | sed 's/^/# /'
+		diagnostics
 		failed=1
 	fi
 }
@@ -126,7 +132,7 @@ finish() {
 # a test holds a port with are not for it to inherit.
 background() {
 	set -m
-	"$@" 7>&- 8>&- 9>&- &
+	"$@" 3>&- 7>&- 8>&- 9>&- &
 	set +m
 	pid=$!
 	started+=("$pid")
@@ -134,7 +140,7 @@ background() {
 
 # The same for programs that want to be session leaders.
 background_session() {
-	setsid "$@" 7>&- 8>&- 9>&- &
+	setsid "$@" 3>&- 7>&- 8>&- 9>&- &
 	pid=$!
 	started+=("$pid")
 }
@@ -190,6 +196,11 @@ clean_up() {
 	local x
 
 	trap '' TERM INT HUP
+	exec >>"$work/log" 2>&1
+	if [ -z "$complete" ]; then
+		echo "the test ended before its time"
+		diagnostics >&3
+	fi
 	for x in "${started[@]}"; do
 		stop "$x"
 	done
@@ -199,7 +210,6 @@ clean_up() {
 	done
 	sane
 	rm -rf "$work"
-	[ -n "$complete" ] || echo "# the test ended before its time"
 }
 
 # As after boot; stty -g cannot be used, because it does not restore speeds.

@@ -1125,7 +1125,7 @@ static int task_write_bulk(void *arg)
 }
 
 /* Read it with pauses, so that the writer has to stop again and again */
-static size_t read_bulk(int fd, bool software)
+static size_t read_bulk(int fd)
 {
 	static unsigned char back[BULK];
 	size_t done = 0, i;
@@ -1170,7 +1170,7 @@ TEST_F(pair, rtscts_end_to_end)
 	EXPECT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, 0));
 	EXPECT_TRUE(serial_task_sleeps(&task));
 
-	EXPECT_EQ(BULK, read_bulk(self->b, false));
+	EXPECT_EQ(BULK, read_bulk(self->b));
 	EXPECT_EQ(0, serial_task_result(&task));
 	EXPECT_TRUE(serial_wait_lines(self->b, TIOCM_RTS, TIOCM_RTS));
 	EXPECT_TRUE(serial_nothing_arrives(self->b));
@@ -1188,7 +1188,7 @@ TEST_F(pair, xonxoff_end_to_end)
 	EXPECT_TRUE(serial_wait_count(self->b, tx, tx + 1));
 	EXPECT_TRUE(serial_task_sleeps(&task));
 
-	EXPECT_EQ(BULK, read_bulk(self->b, true));
+	EXPECT_EQ(BULK, read_bulk(self->b));
 	EXPECT_EQ(0, serial_task_result(&task));
 	EXPECT_TRUE(serial_nothing_arrives(self->b));
 	EXPECT_TRUE(serial_nothing_arrives(self->a));
