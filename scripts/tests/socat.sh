@@ -85,7 +85,7 @@ stty_rates() {
 	local rate got rc=0
 
 	for rate in 50 134 300 9600 38400 57600 230400 921600 1500000 4000000; do
-		timeout 10 stty -F "$near" "$rate" || rc=1
+		stty -F "$near" "$rate" || rc=1
 		got=$(stty -F "$near" speed)
 		[ "$got" = "$rate" ] || { echo "$rate: is $got"; rc=1; }
 	done
@@ -93,13 +93,18 @@ stty_rates() {
 }
 
 stty_settings() {
-	local s all rc=0
+	local list s all rc=0
 
-	for s in cs5 cs6 cs7 cs8 parenb parodd cstopb crtscts ixoff -hupcl \
-	    -cread -clocal parmrk inpck; do
-		timeout 10 stty -F "$near" "$s" || rc=1
-		all=$(stty -a -F "$near" | tr ';\n' '  ')
-		[[ " $all " == *" $s "* ]] || { echo "$s: $all"; rc=1; }
+	for list in "cs5 parenb parodd cstopb" "cs6 crtscts ixoff parmrk" \
+	    "cs7 -hupcl -cread -clocal inpck" "cs8 -parenb -crtscts -cstopb"; do
+		# shellcheck disable=SC2086 # a list
+		timeout 10 stty -F "$near" $list || rc=1
+		all=$(stty -a -F "$near")
+		for s in $list; do
+			[[ " ${all//[;$'\n']/ } " == *" $s "* ]] && continue
+			echo "$s: $all"
+			rc=1
+		done
 	done
 	sane
 	return "$rc"
