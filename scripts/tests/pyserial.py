@@ -22,7 +22,7 @@ FAR = "/dev/ttyEMU1"
 
 # Generous: for debug kernels on a busy host.
 PATIENCE = 20
-LIMIT = int(os.environ.get("TEST_TIMEOUT", "240"))
+LIMIT = int(os.environ.get("TEST_TIMEOUT", "280"))
 
 
 class Skip(Exception):

@@ -20,7 +20,7 @@ far=/dev/ttyEMU1
 
 # These are for the whole script and must outlast a busy host with a debug
 # kernel; usually it takes a few seconds.
-limit=${TEST_TIMEOUT:-240}
+limit=${TEST_TIMEOUT:-280}
 
 # shellcheck disable=SC2034 # for the tests
 lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
