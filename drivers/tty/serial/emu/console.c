@@ -39,8 +39,8 @@
  * struct emu_ring - what the console printed last
  * @reserved: number of characters ever printed, with those being copied in
  * @head: number of characters ever printed
- * @full: whether there were ever as many as fit
  * @data: the last of them
+ * @full: whether there were ever as many as fit
  *
  * Only the owner of the console writes. Readers take no lock: they copy, and
  * look afterwards at @reserved to see what may have been overwritten meanwhile.
@@ -49,8 +49,8 @@
 struct emu_ring {
 	unsigned long reserved;
 	unsigned long head;
-	bool full;
 	u8 data[EMU_RING_SIZE];
+	bool full;
 };
 
 static struct emu_ring emu_ring;

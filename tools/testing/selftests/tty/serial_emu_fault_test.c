@@ -23,7 +23,7 @@
 #define MAX_NTH		5000
 
 /* Loading takes long on a debug kernel: how often it is tried */
-#define MAX_LOADS	25
+#define MAX_LOADS	200
 
 /* More than the module loader allocates to clean up when the module does not want to load */
 #define CLEANUP_ALLOCS	10
