@@ -132,6 +132,7 @@ static size_t emu_ring_read(const struct emu_ring *ring, unsigned long *pos, u8 
  * emu_console_transmit - put on the wire what the console printed
  * @ep: the port
  * @out: the wire that its transmitter feeds
+ * @time: not before then what is transmitted begins
  *
  * With console flow control (console=ttyEMU0,115200n8r) the ring keeps what was
  * printed until the far end gives CTS.
@@ -141,7 +142,7 @@ static size_t emu_ring_read(const struct emu_ring *ring, unsigned long *pos, u8 
  *	message is half printed then: with the port lock comes the console's
  *	ownership.
  */
-bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out)
+bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out, ktime_t time)
 {
 	struct emu_console_state *state = &emu_console_state;
 	u8 chars[EMU_CONSOLE_CHUNK];
@@ -158,7 +159,7 @@ bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out)
 		room = emu_wire_room(out);
 		count = emu_ring_read(&emu_ring, &pos, chars, min(room, sizeof(chars)));
 		state->dropped += pos - state->sent;
-		emu_wire_send(out, EMU_EV_CHAR, chars, count);
+		emu_wire_send(out, EMU_EV_CHAR, chars, count, time);
 		pos += count;
 		state->sent = pos;
 		if (!count)

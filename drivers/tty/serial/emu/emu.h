@@ -18,17 +18,25 @@
 #define _SERIAL_EMU_H
 
 #include <linux/bits.h>
+#include <linux/configfs.h>
 #include <linux/container_of.h>
+#include <linux/hrtimer_types.h>
 #include <linux/kfifo.h>
+#include <linux/ktime.h>
+#include <linux/list.h>
 #include <linux/mutex_types.h>
+#include <linux/serial.h>
 #include <linux/serial_core.h>
 #include <linux/spinlock_types.h>
 #include <linux/termios.h>
 #include <linux/types.h>
 #include <linux/workqueue_types.h>
 
+#include "frame.h"
+
 struct console;
 struct device;
+struct platform_device;
 struct emu_port;
 
 #define EMU_NAME		"serial-emu"
@@ -36,14 +44,32 @@ struct emu_port;
 
 #define EMU_NR_ENDS		2
 
-/* Events that a wire can hold, a power of two; also the transmit FIFO's depth */
+/* Events that a wire can hold, a power of two */
 #define EMU_WIRE_EVENTS		256
 
 /* Slots that characters leave free, so that an edge seldom has to wait */
 #define EMU_WIRE_RESERVE	16
 
-/* The range that the usual divisors of a 64 MHz clock cover */
-#define EMU_UARTCLK		(16 * 4000000)
+/* The FIFOs of a 16550A, and when its driver wants to be interrupted */
+#define EMU_TX_FIFO		16
+#define EMU_RX_FIFO		16
+#define EMU_RX_TRIGGER		8
+/* Characters' time without one, after which what is below the trigger is due */
+#define EMU_RX_TIMEOUT		4
+#define EMU_RX_TIMEOUT_MAX	1000
+
+/* How far a port's clock can be off */
+#define EMU_CLOCK_PPM_MAX	500000
+
+/* The deepest FIFO of a receiver, a power of two */
+#define EMU_RX_FIFO_MAX		256
+
+/* Percent of real time; 0 is as fast as the machine can */
+#define EMU_PACE_DEFAULT	100
+#define EMU_PACE_MAX		100000
+
+/* Divided by 16 it is a multiple of most of the usual rates */
+#define EMU_UARTCLK		(16U * 144000000)
 #define EMU_BAUD_MIN		50
 #define EMU_BAUD_MAX		4000000
 
@@ -54,7 +80,7 @@ struct emu_port;
 #define EMU_INPUTS		(TIOCM_CTS | TIOCM_DSR | TIOCM_CAR | TIOCM_RNG)
 
 /**
- * enum emu_event - what travels on a wire
+ * enum emu_event_type - what travels on a wire
  * @EMU_EV_DATA: a character out of the tty's buffer; the value is the character
  * @EMU_EV_CHAR: another character, of the console, or XON or XOFF; a flush of
  *	the tty's output does not remove it
@@ -62,7 +88,7 @@ struct emu_port;
  * @EMU_EV_LINES: the modem control outputs change; the value is made of the
  *	EMU_OUTPUTS bits
  */
-enum emu_event {
+enum emu_event_type {
 	EMU_EV_DATA,
 	EMU_EV_CHAR,
 	EMU_EV_BREAK,
@@ -70,10 +96,35 @@ enum emu_event {
 };
 
 /**
+ * struct emu_event - something that travels on a wire
+ * @time: not before then it begins, and not before what was sent first has ended
+ * @type: what it is
+ * @value: depends on the type
+ */
+struct emu_event {
+	ktime_t time;
+	enum emu_event_type type;
+	unsigned int value;
+};
+
+/**
+ * struct emu_clock - the time on a wire, which does not drift
+ * @base: when the line was free last, or its speed changed
+ * @half_bits: what was sent since, in halves of a bit
+ * @speed: rate of the transmitter times pace; 0 if time means nothing
+ */
+struct emu_clock {
+	ktime_t base;
+	u64 half_bits;
+	u64 speed;
+};
+
+/**
  * struct emu_wire - one direction of a cable
- * @lock: protects everything but @running and @work; a leaf lock
- * @events: what was sent and is not received yet, in the order of sending; each
- *	element is an &enum emu_event in its topmost bits and the event's value
+ * @lock: a leaf lock, protects what is above @running
+ * @events: what was sent and is not received yet, in the order of sending. A
+ *	transmitter's FIFO and shift register are here.
+ * @chars: how many of them are characters
  * @tx: the port that feeds the wire, NULL while there is none
  * @rx: the port that reads the wire, NULL while there is none
  * @lines: the modem control outputs that the transmitter drives
@@ -81,13 +132,25 @@ enum emu_event {
  * @lines_far: the same, as the far end sees them
  * @brk: whether the transmitter drives a break
  * @brk_sent: the same, as of the last EMU_EV_BREAK in @events
- * @running: whoever takes events off the wire holds this
+ * @pace: percent of real time, 0 is as fast as the machine can
+ * @unplugged: whether nothing of it gets to the receiver
+ * @format: what the transmitter is set to
+ * @shifting: whether the first event is a character that has left the FIFO
+ * @frame: the format of that character, or of what came before
+ * @begun: when it began
+ * @clock: when it ends, or when the one before it ended
+ * @running: whoever takes events off the wire holds this; protects what is below
+ * @fed: up to when the receiver knows the line
+ * @low: whether the line is at space because of a break
+ * @sampler: the receiver's view of the line, if it is not simply the same
+ * @timer: starts @work when something is due
  * @work: takes the events off the wire
  */
 struct emu_wire {
-	/* Nests inside a port lock; protects all but @running and @work */
+	/* Nests inside a port lock; protects all down to @running */
 	spinlock_t lock;
-	DECLARE_KFIFO(events, u32, EMU_WIRE_EVENTS);
+	DECLARE_KFIFO(events, struct emu_event, EMU_WIRE_EVENTS);
+	unsigned int chars;
 	struct emu_port *tx;
 	struct emu_port *rx;
 	unsigned int lines;
@@ -95,9 +158,47 @@ struct emu_wire {
 	unsigned int lines_far;
 	bool brk;
 	bool brk_sent;
-	/* Nests inside the tty_port's mutex; port locks nest inside it */
+	unsigned int pace;
+	bool unplugged;
+	struct emu_format format;
+	bool shifting;
+	struct emu_format frame;
+	ktime_t begun;
+	struct emu_clock clock;
+	/*
+	 * Nests inside the tty_port's mutex; port locks nest inside it. Protects
+	 * what follows, but for the timer and the work.
+	 */
 	struct mutex running;
-	struct delayed_work work;
+	ktime_t fed;
+	bool low;
+	struct emu_sampler sampler;
+	struct hrtimer timer;
+	struct work_struct work;
+};
+
+/**
+ * struct emu_receiver - the receiver of a port; all of it under the port lock
+ * @fifo: what was received and is not in the tty's buffer yet
+ * @depth: how many characters the FIFO holds
+ * @trigger: how many characters make it due
+ * @timeout: without another one for so many characters' time it is due as well
+ * @frame_time: how long a character takes, in nanoseconds
+ * @limit: like @trigger, but no more than arrive in a millisecond
+ * @overrun: whether a character was lost because the FIFO was full
+ * @filled: whether there is something new in the tty's buffer
+ * @due: when the FIFO is due, KTIME_MAX if not before more comes
+ */
+struct emu_receiver {
+	DECLARE_KFIFO(fifo, struct emu_frame, EMU_RX_FIFO_MAX);
+	unsigned int depth;
+	unsigned int trigger;
+	unsigned int timeout;
+	u64 frame_time;
+	unsigned int limit;
+	bool overrun;
+	bool filled;
+	ktime_t due;
 };
 
 /**
@@ -105,25 +206,39 @@ struct emu_wire {
  * @port: what serial core knows of it
  * @out: the wire that it feeds; does not change
  * @in: the wire that it reads; does not change
+ * @settings: what it shall be, from its next start on; does not change
  * @loop: the wire from its transmitter to its receiver under TIOCM_LOOP
  * @looped: whether @loop is in use instead of @out and @in; port lock
  * @brk: whether the transmitter is to drive a break; port lock
  * @started: whether the receiver is on; port lock
  * @tx_on: whether serial core wants its buffer sent; port lock
- * @char_mask: the data bits of the present format; port lock
+ * @backlog: whether the transmitter's FIFO had no room for all there was; port lock
+ * @driving: whether the port drives its RS-485 line; port lock
+ * @address_due: whether the address of whom it sends to is to be sent; port lock
+ * @addressed: whether what it receives is for it; port lock
+ * @char_mask: the bits of a character of the tty's; port lock
+ * @format: what the port is set to; port lock
  * @inputs: the modem status inputs as last reported; port lock
+ * @rx: its receiver; port lock
  */
 struct emu_port {
 	struct uart_port port;
 	struct emu_wire *out;
 	struct emu_wire *in;
+	const struct emu_settings *settings;
 	struct emu_wire loop;
 	bool looped;
 	bool brk;
 	bool started;
 	bool tx_on;
+	bool backlog;
+	bool driving;
+	bool address_due;
+	bool addressed;
 	u8 char_mask;
+	struct emu_format format;
 	unsigned int inputs;
+	struct emu_receiver rx;
 };
 
 static inline struct emu_port *to_emu_port(struct uart_port *port)
@@ -132,13 +247,59 @@ static inline struct emu_port *to_emu_port(struct uart_port *port)
 }
 
 /**
+ * struct emu_settings - what a port is, from its next start on
+ * @clock_ppm: by how many parts per million its clock is too fast
+ * @rx_fifo: depth of the receiver's FIFO, in characters
+ * @rx_trigger: how many characters in it make it due
+ * @rx_timeout: without another one for so many characters' time it is due as well
+ *
+ * Each of them is read and written by itself, without a lock.
+ */
+struct emu_settings {
+	int clock_ppm;
+	int rx_fifo;
+	int rx_trigger;
+	int rx_timeout;
+};
+
+/**
  * struct emu_end - what the platform device of a port carries
  * @out: the wire that the port feeds
  * @in: the wire that the port reads
+ * @settings: what it shall be
  */
 struct emu_end {
 	struct emu_wire *out;
 	struct emu_wire *in;
+	const struct emu_settings *settings;
+};
+
+/**
+ * struct emu_cable_end - one end of a cable, whether a port is there or not
+ * @pdev: the device of the port
+ * @line: the number in ttyEMU<number>
+ * @settings: what the port shall be
+ * @group: the directory in configfs
+ */
+struct emu_cable_end {
+	struct platform_device *pdev;
+	unsigned int line;
+	struct emu_settings settings;
+	struct config_group group;
+};
+
+/**
+ * struct emu_cable - two wires and the devices at their ends
+ * @wire: the directions; end i feeds wire[i] and reads the other one
+ * @end: the ends
+ * @node: in the list of all cables
+ * @group: the directory in configfs
+ */
+struct emu_cable {
+	struct emu_wire wire[EMU_NR_ENDS];
+	struct emu_cable_end end[EMU_NR_ENDS];
+	struct list_head node;
+	struct config_group group;
 };
 
 /**
@@ -180,32 +341,77 @@ extern const struct emu_wiring emu_loopback;
 
 unsigned int emu_wiring_inputs(const struct emu_wiring *wiring, unsigned int outputs);
 
-/* wire.c */
+/* wire.c: the transmitter's side */
+ktime_t emu_clock_ahead(const struct emu_clock *clock, u64 half_bits);
+ktime_t emu_clock_now(const struct emu_clock *clock);
+void emu_clock_restart(struct emu_clock *clock, ktime_t time, u64 speed);
 void emu_wire_init(struct emu_wire *wire);
 void emu_wire_exit(struct emu_wire *wire);
 void emu_wire_set_tx(struct emu_wire *wire, struct emu_port *tx);
 void emu_wire_set_rx(struct emu_wire *wire, struct emu_port *rx);
+void emu_wire_set_format(struct emu_wire *wire, const struct emu_format *format);
+void emu_wire_set_pace(struct emu_wire *wire, unsigned int pace);
+unsigned int emu_wire_pace(struct emu_wire *wire);
+void emu_wire_set_plugged(struct emu_wire *wire, bool plugged);
+bool emu_wire_is_plugged(struct emu_wire *wire);
 unsigned int emu_wire_room(struct emu_wire *wire);
-void emu_wire_send(struct emu_wire *wire, enum emu_event type, const u8 *chars, unsigned int count);
+void emu_wire_send(struct emu_wire *wire, enum emu_event_type type, const u8 *chars,
+		   unsigned int count, ktime_t time);
+void emu_wire_send_one(struct emu_wire *wire, enum emu_event_type type, u16 data, ktime_t time);
 void emu_wire_set_lines(struct emu_wire *wire, unsigned int lines);
+void emu_wire_set_lines_at(struct emu_wire *wire, unsigned int lines, ktime_t time);
 void emu_wire_set_break(struct emu_wire *wire, bool on);
 unsigned int emu_wire_lines(struct emu_wire *wire);
 void emu_wire_reset(struct emu_wire *wire, unsigned int lines);
 bool emu_wire_is_idle(struct emu_wire *wire);
+ktime_t emu_wire_free(struct emu_wire *wire);
 void emu_wire_flush(struct emu_wire *wire);
 void emu_wire_swallow(struct emu_wire *wire);
+void emu_wire_queue_changes(struct emu_wire *wire);
 void emu_wire_kick(struct emu_wire *wire);
+
+/* deliver.c: the receiver's side */
 void emu_wire_run(struct emu_wire *wire);
 
 /* port.c */
 int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
 		 const struct emu_end *end);
 void emu_port_remove(struct emu_port *ep);
+struct emu_wire *emu_port_in(struct emu_port *ep);
+void emu_port_set_pace(struct emu_port *ep, unsigned int pace);
 void emu_port_transmit(struct emu_port *ep);
-enum emu_rx emu_port_rx_state(struct emu_port *ep, struct emu_wire *wire);
-unsigned int emu_port_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int count);
-void emu_port_rx_break(struct emu_port *ep, struct emu_wire *wire);
 void emu_port_rx_lines(struct emu_port *ep);
+
+/* rs485.c */
+void emu_rs485_init(struct emu_port *ep);
+void emu_rs485_set_cflag(const struct serial_rs485 *rs485, tcflag_t *cflag);
+unsigned int emu_rs485_outputs(struct emu_port *ep, unsigned int outputs);
+bool emu_rs485_is_deaf(struct emu_port *ep);
+ktime_t emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t time);
+void emu_rs485_end(struct emu_port *ep, struct emu_wire *out);
+bool emu_rs485_rx(struct emu_port *ep, u16 *data);
+
+/* receive.c */
+void emu_rx_init(struct emu_port *ep);
+void emu_rx_start(struct emu_port *ep);
+void emu_rx_set_termios(struct emu_port *ep, const struct ktermios *termios);
+void emu_rx_set_pace(struct emu_port *ep, unsigned int pace);
+enum emu_rx emu_rx_state(struct emu_port *ep, struct emu_wire *wire);
+bool emu_rx_takes_all(struct emu_port *ep, struct emu_wire *wire);
+unsigned int emu_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int count);
+void emu_rx_frame(struct emu_port *ep, struct emu_wire *wire, const struct emu_frame *frame,
+		  ktime_t time);
+void emu_rx_drain(struct emu_port *ep);
+ktime_t emu_rx_service(struct emu_port *ep, struct emu_wire *wire, ktime_t now);
+unsigned int emu_rx_wanted(struct emu_port *ep);
+void emu_rx_push(struct emu_port *ep);
+void emu_rx_stop(struct emu_port *ep);
+
+/* configfs.c */
+int emu_configfs_init(void);
+void emu_configfs_exit(void);
+int emu_configfs_add_cable(struct emu_cable *cable, unsigned int number);
+void emu_configfs_remove_cable(struct emu_cable *cable);
 
 /* main.c */
 extern struct uart_driver emu_uart_driver;
@@ -217,14 +423,15 @@ struct emu_port *emu_port_find(unsigned int line);
 extern struct console emu_console;
 #define EMU_CONSOLE	(&emu_console)
 
-bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out);
+bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out, ktime_t time);
 void emu_console_forget(struct emu_port *ep);
 void emu_console_debugfs(void);
 void emu_console_debugfs_remove(void);
 #else
 #define EMU_CONSOLE	NULL
 
-static inline bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out)
+static inline bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out,
+					ktime_t time)
 {
 	return true;
 }

@@ -34,18 +34,6 @@ static unsigned int null_modems = 1;
 module_param(null_modems, uint, 0444);
 MODULE_PARM_DESC(null_modems, "Number of null-modem cables, each joins two ports (default: 1)");
 
-/**
- * struct emu_cable - two wires and the devices at their ends
- * @wire: the directions; end i feeds wire[i] and reads the other one
- * @pdev: the devices of the ports
- * @node: in emu_cables
- */
-struct emu_cable {
-	struct emu_wire wire[EMU_NR_ENDS];
-	struct platform_device *pdev[EMU_NR_ENDS];
-	struct list_head node;
-};
-
 /* Made at module init and destroyed at module exit, nothing runs beside them */
 static LIST_HEAD(emu_cables);
 
@@ -123,56 +111,85 @@ static void emu_cable_destroy(struct emu_cable *cable)
 	int i;
 
 	for (i = 0; i < EMU_NR_ENDS; i++)
-		platform_device_unregister(cable->pdev[i]);
+		platform_device_unregister(cable->end[i].pdev);
 	for (i = 0; i < EMU_NR_ENDS; i++)
 		emu_wire_exit(&cable->wire[i]);
 
 	kfree(cable);
 }
 
-static int emu_cable_create(unsigned int line)
+static void emu_cable_init(struct emu_cable *cable, unsigned int line)
+{
+	int i;
+
+	for (i = 0; i < EMU_NR_ENDS; i++) {
+		emu_wire_init(&cable->wire[i]);
+		cable->end[i].line = line + i;
+		cable->end[i].settings = (struct emu_settings) {
+			.rx_fifo	= EMU_RX_FIFO,
+			.rx_trigger	= EMU_RX_TRIGGER,
+			.rx_timeout	= EMU_RX_TIMEOUT,
+		};
+	}
+}
+
+static int emu_cable_add_port(struct emu_cable *cable, int i)
+{
+	const struct emu_end end = {
+		.out		= &cable->wire[i],
+		.in		= &cable->wire[!i],
+		.settings	= &cable->end[i].settings,
+	};
+	struct platform_device *pdev;
+
+	pdev = platform_device_register_data(NULL, EMU_NAME, cable->end[i].line,
+					     &end, sizeof(end));
+	if (IS_ERR(pdev))
+		return PTR_ERR(pdev);
+
+	cable->end[i].pdev = pdev;
+
+	return device_is_bound(&pdev->dev) ? 0 : -ENXIO;
+}
+
+static int emu_cable_create(unsigned int number)
 {
 	struct emu_cable *cable;
-	int i;
+	int i, ret;
 
 	cable = kzalloc_obj(*cable);
 	if (!cable)
 		return -ENOMEM;
 
-	for (i = 0; i < EMU_NR_ENDS; i++)
-		emu_wire_init(&cable->wire[i]);
-
+	emu_cable_init(cable, number * EMU_NR_ENDS);
 	for (i = 0; i < EMU_NR_ENDS; i++) {
-		const struct emu_end end = {
-			.out	= &cable->wire[i],
-			.in	= &cable->wire[!i],
-		};
-		struct platform_device *pdev;
-
-		pdev = platform_device_register_data(NULL, EMU_NAME, line + i, &end, sizeof(end));
-		if (IS_ERR(pdev)) {
-			emu_cable_destroy(cable);
-			return PTR_ERR(pdev);
-		}
-
-		cable->pdev[i] = pdev;
-		if (!device_is_bound(&pdev->dev)) {
-			emu_cable_destroy(cable);
-			return -ENXIO;
-		}
+		ret = emu_cable_add_port(cable, i);
+		if (ret)
+			goto err_destroy;
 	}
+
+	ret = emu_configfs_add_cable(cable, number);
+	if (ret)
+		goto err_destroy;
 
 	list_add(&cable->node, &emu_cables);
 
 	return 0;
+
+err_destroy:
+	emu_cable_destroy(cable);
+
+	return ret;
 }
 
 static void emu_cables_destroy(void)
 {
 	struct emu_cable *cable, *next;
 
-	list_for_each_entry_safe(cable, next, &emu_cables, node)
+	list_for_each_entry_safe(cable, next, &emu_cables, node) {
+		emu_configfs_remove_cable(cable);
 		emu_cable_destroy(cable);
+	}
 }
 
 static int emu_cables_create(void)
@@ -181,7 +198,7 @@ static int emu_cables_create(void)
 	int ret;
 
 	for (i = 0; i < null_modems; i++) {
-		ret = emu_cable_create(i * EMU_NR_ENDS);
+		ret = emu_cable_create(i);
 		if (ret) {
 			emu_cables_destroy();
 			return ret;
@@ -208,14 +225,20 @@ static int __init emu_init(void)
 	if (ret)
 		goto err_uart_driver;
 
-	ret = emu_cables_create();
+	ret = emu_configfs_init();
 	if (ret)
 		goto err_platform_driver;
+
+	ret = emu_cables_create();
+	if (ret)
+		goto err_configfs;
 
 	emu_console_debugfs();
 
 	return 0;
 
+err_configfs:
+	emu_configfs_exit();
 err_platform_driver:
 	platform_driver_unregister(&emu_platform_driver);
 err_uart_driver:
@@ -229,6 +252,7 @@ static void __exit emu_exit(void)
 {
 	emu_console_debugfs_remove();
 	emu_cables_destroy();
+	emu_configfs_exit();
 	platform_driver_unregister(&emu_platform_driver);
 	uart_unregister_driver(&emu_uart_driver);
 	xa_destroy(&emu_ports);

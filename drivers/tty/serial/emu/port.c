@@ -5,27 +5,25 @@
 
 #include <linux/bits.h>
 #include <linux/cleanup.h>
+#include <linux/compiler.h>
 #include <linux/device.h>
 #include <linux/errno.h>
 #include <linux/kconfig.h>
 #include <linux/kfifo.h>
+#include <linux/ktime.h>
 #include <linux/limits.h>
 #include <linux/lockdep.h>
+#include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/serial.h>
 #include <linux/serial_core.h>
 #include <linux/spinlock.h>
 #include <linux/termios.h>
+#include <linux/timekeeping.h>
 #include <linux/tty.h>
-#include <linux/tty_flip.h>
 #include <linux/wait.h>
 
 #include "emu.h"
-
-/* The receiver's status, for read_status_mask and ignore_status_mask */
-#define EMU_ST_DATA		BIT(0)
-#define EMU_ST_OVERRUN		BIT(1)
-#define EMU_ST_BREAK		BIT(2)
 
 /* How many characters go from hand to hand at a time */
 #define EMU_PORT_CHUNK		64
@@ -36,8 +34,14 @@ static struct emu_wire *emu_port_out(struct emu_port *ep)
 	return ep->looped ? &ep->loop : ep->out;
 }
 
-/* The wire that the receiver reads */
-static struct emu_wire *emu_port_in(struct emu_port *ep)
+/**
+ * emu_port_in - the wire that the receiver reads
+ * @ep: the port
+ *
+ * Context: the port lock is held.
+ * Return: the cable's wire, or the one of the loopback mode.
+ */
+struct emu_wire *emu_port_in(struct emu_port *ep)
 {
 	return ep->looped ? &ep->loop : ep->in;
 }
@@ -50,7 +54,7 @@ static unsigned int emu_port_inputs(struct emu_port *ep)
 }
 
 /* XON and XOFF go first, even while the rest is stopped */
-static bool emu_port_transmit_xchar(struct emu_port *ep, struct emu_wire *out)
+static bool emu_port_transmit_xchar(struct emu_port *ep, struct emu_wire *out, ktime_t time)
 {
 	struct uart_port *port = &ep->port;
 
@@ -59,14 +63,15 @@ static bool emu_port_transmit_xchar(struct emu_port *ep, struct emu_wire *out)
 	if (!emu_wire_room(out))
 		return false;
 
-	emu_wire_send(out, EMU_EV_CHAR, &port->x_char, 1);
+	emu_wire_send(out, EMU_EV_CHAR, &port->x_char, 1, time);
 	port->icount.tx++;
 	port->x_char = 0;
 
 	return true;
 }
 
-static unsigned int emu_port_transmit_chunk(struct emu_port *ep, struct emu_wire *out)
+static unsigned int emu_port_transmit_chunk(struct emu_port *ep, struct emu_wire *out,
+					    ktime_t time)
 {
 	u8 chars[EMU_PORT_CHUNK];
 	unsigned int count, i;
@@ -75,21 +80,46 @@ static unsigned int emu_port_transmit_chunk(struct emu_port *ep, struct emu_wire
 	count = uart_fifo_out(&ep->port, chars, count);
 	for (i = 0; i < count; i++)
 		chars[i] &= ep->char_mask;
-	emu_wire_send(out, EMU_EV_DATA, chars, count);
+	emu_wire_send(out, EMU_EV_DATA, chars, count, time);
 
 	return count;
 }
 
-static void emu_port_transmit_tty(struct emu_port *ep, struct emu_wire *out)
+static void emu_port_transmit_tty(struct emu_port *ep, struct emu_wire *out, ktime_t time)
 {
 	struct uart_port *port = &ep->port;
 	bool sent = false;
 
-	while (ep->tx_on && !uart_tx_stopped(port) && emu_port_transmit_chunk(ep, out))
+	while (ep->tx_on && !uart_tx_stopped(port) && emu_port_transmit_chunk(ep, out, time))
 		sent = true;
 
 	if (sent && kfifo_len(&port->state->port.xmit_fifo) < WAKEUP_CHARS)
 		uart_write_wakeup(port);
+}
+
+/**
+ * emu_port_set_pace - tell serial core how long a character takes
+ * @ep: the port
+ * @pace: of the wire that it feeds
+ *
+ * Context: the port lock is held.
+ */
+void emu_port_set_pace(struct emu_port *ep, unsigned int pace)
+{
+	if (pace)
+		WRITE_ONCE(ep->port.frame_time, emu_format_time(&ep->format, pace));
+}
+
+/* Is there something that could be sent? */
+static bool emu_port_has_output(struct emu_port *ep)
+{
+	struct uart_port *port = &ep->port;
+
+	if (port->x_char)
+		return true;
+
+	return ep->started && ep->tx_on && !uart_tx_stopped(port) &&
+	       !kfifo_is_empty(&port->state->port.xmit_fifo);
 }
 
 /**
@@ -101,135 +131,20 @@ static void emu_port_transmit_tty(struct emu_port *ep, struct emu_wire *out)
 void emu_port_transmit(struct emu_port *ep)
 {
 	struct emu_wire *out = emu_port_out(ep);
+	ktime_t time;
 
 	lockdep_assert_held(&ep->port.lock);
 
-	if (emu_port_transmit_xchar(ep, out) && emu_console_transmit(ep, out) && ep->started)
-		emu_port_transmit_tty(ep, out);
-}
-
-/*
- * Does the line discipline ask for less without having told the sender?
- *
- * With flow control the sender is told, and what comes until it stops goes into
- * the flip buffer, where the line discipline looks ahead for XON and XOFF. Then
- * the wire must not wait as well, or an XON could never get past a slow reader.
- *
- * The tty's flag is the truth: it goes away with the tty, a copy would stay.
- */
-static bool emu_port_is_held(struct tty_struct *tty)
-{
-	return tty_throttled(tty) && !I_IXOFF(tty) && !C_CRTSCTS(tty);
-}
-
-/**
- * emu_port_rx_state - can the receiver take a character from this wire?
- * @ep: the port
- * @wire: the wire, the cable's or the one of the loopback mode
- *
- * Context: the port lock is held.
- * Return: what to do with the characters on the wire.
- */
-enum emu_rx emu_port_rx_state(struct emu_port *ep, struct emu_wire *wire)
-{
-	struct tty_port *tport = &ep->port.state->port;
-	struct tty_struct *tty;
-	bool held;
-
-	if (!ep->started || wire != emu_port_in(ep))
-		return EMU_RX_SWALLOW;
-
-	/* A sysrq sequence must not depend on the reader */
-	if (ep->port.sysrq)
-		return EMU_RX_TAKE;
-
-	/*
-	 * A console's port stays on when it is closed. What arrives meanwhile
-	 * must not reach the next who opens it.
-	 */
-	tty = tty_port_tty_get(tport);
-	if (!tty)
-		return EMU_RX_SWALLOW;
-
-	held = emu_port_is_held(tty);
-	tty_kref_put(tty);
-	if (held)
-		return EMU_RX_HOLD;
-
-	return tty_buffer_space_avail(tport) ? EMU_RX_TAKE : EMU_RX_FULL;
-}
-
-/* Whether the port is open; one that is a console is not shut down by its last close */
-static bool emu_port_is_open(struct emu_port *ep)
-{
-	return READ_ONCE(ep->port.state->port.tty);
-}
-
-/* The way of a character while a sysrq sequence is under way, or with CREAD off */
-static unsigned int emu_port_rx_slow(struct emu_port *ep, const u8 *chars, unsigned int count)
-{
-	struct uart_port *port = &ep->port;
-	unsigned int i;
-
-	for (i = 0; i < count && !port->sysrq_ch; i++) {
-		port->icount.rx++;
-		if (!uart_prepare_sysrq_char(port, chars[i]) && emu_port_is_open(ep))
-			uart_insert_char(port, EMU_ST_DATA, EMU_ST_OVERRUN,
-					 chars[i] & ep->char_mask, TTY_NORMAL);
-	}
-
-	return i;
-}
-
-/**
- * emu_port_rx_chars - receive characters
- * @ep: the port
- * @chars: the characters
- * @count: their number, at most 64
- *
- * The caller pushes the flip buffer.
- *
- * Context: the port lock and the lock of the wire are held.
- * Return: the number of characters that were taken.
- */
-unsigned int emu_port_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int count)
-{
-	struct uart_port *port = &ep->port;
-	u8 masked[EMU_PORT_CHUNK];
-	unsigned int i;
-
-	if (port->sysrq || port->ignore_status_mask & EMU_ST_DATA)
-		return emu_port_rx_slow(ep, chars, count);
-
-	for (i = 0; i < count; i++)
-		masked[i] = chars[i] & ep->char_mask;
-	count = tty_insert_flip_string(&port->state->port, masked, count);
-	port->icount.rx += count;
-
-	return count;
-}
-
-/**
- * emu_port_rx_break - receive a break
- * @ep: the port
- * @wire: the wire, the cable's or the one of the loopback mode
- *
- * Context: the port lock is held.
- */
-void emu_port_rx_break(struct emu_port *ep, struct emu_wire *wire)
-{
-	struct uart_port *port = &ep->port;
-
-	if (!ep->started || wire != emu_port_in(ep))
-		return;
-
-	port->icount.brk++;
-	port->icount.rx++;
-	if (uart_handle_break(port) || !emu_port_is_open(ep))
-		return;
-
-	uart_insert_char(port, EMU_ST_DATA | EMU_ST_BREAK, EMU_ST_OVERRUN, 0,
-			 port->read_status_mask & EMU_ST_BREAK ? TTY_BREAK : TTY_NORMAL);
+	/* The line did not rest if there was more to send all the time */
+	time = ep->backlog ? 0 : ktime_get();
+	if (emu_port_has_output(ep))
+		time = emu_rs485_begin(ep, out, time);
+	if (emu_port_transmit_xchar(ep, out, time) && emu_console_transmit(ep, out, time) &&
+	    ep->started)
+		emu_port_transmit_tty(ep, out, time);
+	ep->backlog = !emu_wire_room(out);
+	if (!emu_port_has_output(ep))
+		emu_rs485_end(ep, out);
 }
 
 static void emu_port_rx_edges(struct emu_port *ep, unsigned int changed)
@@ -264,8 +179,11 @@ void emu_port_rx_lines(struct emu_port *ep)
 	if (!changed)
 		return;
 
-	if (ep->started)
+	/* What was received before the edge is not to come after it */
+	if (ep->started) {
+		emu_rx_drain(ep);
 		emu_port_rx_edges(ep, changed);
+	}
 
 	/* The console may have waited for CTS while the tty is closed */
 	emu_port_transmit(ep);
@@ -283,6 +201,7 @@ static unsigned int emu_tx_empty(struct uart_port *port)
 /* In loopback mode the pins of the connector are at rest */
 static void emu_port_drive(struct emu_port *ep, unsigned int outputs)
 {
+	outputs = emu_rs485_outputs(ep, outputs);
 	emu_wire_set_lines(ep->out, ep->looped ? 0 : outputs);
 	emu_wire_set_lines(&ep->loop, outputs);
 	emu_wire_set_break(ep->out, ep->brk && !ep->looped);
@@ -294,8 +213,10 @@ static void emu_set_mctrl(struct uart_port *port, unsigned int mctrl)
 	struct emu_port *ep = to_emu_port(port);
 
 	/* An input that is active on both sides of the switch must not show an edge */
-	if (mctrl & TIOCM_LOOP && !ep->looped)
+	if (mctrl & TIOCM_LOOP && !ep->looped) {
 		emu_wire_reset(&ep->loop, mctrl & EMU_OUTPUTS);
+		emu_wire_set_pace(&ep->loop, emu_wire_pace(ep->out));
+	}
 	ep->looped = mctrl & TIOCM_LOOP;
 	emu_port_drive(ep, mctrl & EMU_OUTPUTS);
 }
@@ -318,7 +239,7 @@ static void emu_start_tx(struct uart_port *port)
 	emu_port_transmit(ep);
 }
 
-/* The wire looks at the tty itself, see emu_port_rx_state() */
+/* The receiver looks at the tty itself, see emu_rx_state() */
 static void emu_throttle(struct uart_port *port)
 {
 }
@@ -351,6 +272,7 @@ static int emu_startup(struct uart_port *port)
 
 	guard(uart_port_lock_irqsave)(port);
 	ep->inputs = emu_port_inputs(ep);
+	emu_rx_start(ep);
 	ep->started = true;
 
 	return 0;
@@ -364,7 +286,9 @@ static void emu_shutdown(struct uart_port *port)
 		ep->started = false;
 		ep->tx_on = false;
 		port->x_char = 0;
+		ep->driving = false;
 		ep->brk = false;
+		emu_rx_stop(ep);
 		emu_port_drive(ep, port->mctrl & EMU_OUTPUTS);
 		emu_wire_swallow(ep->in);
 		emu_wire_swallow(&ep->loop);
@@ -382,31 +306,59 @@ static void emu_flush_buffer(struct uart_port *port)
 	emu_wire_flush(emu_port_out(to_emu_port(port)));
 }
 
-static void emu_set_status_masks(struct uart_port *port, const struct ktermios *termios)
+/* What a divisor of the port's clock gives */
+static unsigned int emu_set_baud(struct uart_port *port, struct ktermios *new,
+				 const struct ktermios *old)
 {
-	port->read_status_mask = EMU_ST_DATA | EMU_ST_OVERRUN;
-	if (termios->c_iflag & (IGNBRK | BRKINT | PARMRK))
-		port->read_status_mask |= EMU_ST_BREAK;
+	unsigned int baud;
 
-	port->ignore_status_mask = 0;
-	if (termios->c_iflag & IGNBRK)
-		port->ignore_status_mask |= EMU_ST_BREAK;
-	if (!(termios->c_cflag & CREAD))
-		port->ignore_status_mask |= EMU_ST_DATA;
+	baud = uart_get_baud_rate(port, new, old, EMU_BAUD_MIN, EMU_BAUD_MAX);
+	baud = DIV_ROUND_CLOSEST(port->uartclk / 16, uart_get_divisor(port, baud));
+	/* B0 hangs up, and is to be read back */
+	if (new->c_cflag & CBAUD)
+		tty_termios_encode_baud_rate(new, baud, baud);
+
+	return baud;
+}
+
+static enum emu_parity emu_parity(tcflag_t cflag)
+{
+	if (!(cflag & PARENB))
+		return EMU_PARITY_NONE;
+	if (cflag & CMSPAR)
+		return cflag & PARODD ? EMU_PARITY_MARK : EMU_PARITY_SPACE;
+
+	return cflag & PARODD ? EMU_PARITY_ODD : EMU_PARITY_EVEN;
+}
+
+static u8 emu_half_stop_bits(tcflag_t cflag)
+{
+	if (!(cflag & CSTOPB))
+		return 2;
+
+	return (cflag & CSIZE) == CS5 ? 3 : 4;
 }
 
 static void emu_set_termios(struct uart_port *port, struct ktermios *new,
 			    const struct ktermios *old)
 {
 	struct emu_port *ep = to_emu_port(port);
-	unsigned int baud;
-
-	baud = uart_get_baud_rate(port, new, old, EMU_BAUD_MIN, EMU_BAUD_MAX);
+	unsigned int baud = emu_set_baud(port, new, old);
+	int ppm = READ_ONCE(ep->settings->clock_ppm);
 
 	guard(uart_port_lock_irqsave)(port);
+	emu_rs485_set_cflag(&port->rs485, &new->c_cflag);
 	ep->char_mask = GENMASK(tty_get_char_size(new->c_cflag) - 1, 0);
+	ep->format = (struct emu_format) {
+		.rate		= (u64)baud * (EMU_RATE_UNIT + ppm),
+		.data_bits	= tty_get_char_size(new->c_cflag) + !!(new->c_cflag & ADDRB),
+		.half_stop_bits	= emu_half_stop_bits(new->c_cflag),
+		.parity		= emu_parity(new->c_cflag),
+	};
 	uart_update_timeout(port, new->c_cflag, baud);
-	emu_set_status_masks(port, new);
+	emu_wire_set_format(ep->out, &ep->format);
+	emu_wire_set_format(&ep->loop, &ep->format);
+	emu_rx_set_termios(ep, new);
 }
 
 static const char *emu_type(struct uart_port *port)
@@ -461,7 +413,11 @@ static void emu_port_init(struct emu_port *ep, struct device *dev, unsigned int 
 
 	ep->out = end->out;
 	ep->in = end->in;
+	ep->settings = end->settings;
+	ep->format = emu_format_default;
 	ep->char_mask = U8_MAX;
+	emu_rx_init(ep);
+	emu_rs485_init(ep);
 	emu_wire_init(&ep->loop);
 
 	port->dev = dev;
@@ -471,7 +427,7 @@ static void emu_port_init(struct emu_port *ep, struct device *dev, unsigned int 
 	port->iotype = UPIO_BUS;
 	port->flags = UPF_BOOT_AUTOCONF;
 	port->uartclk = EMU_UARTCLK;
-	port->fifosize = EMU_WIRE_EVENTS;
+	port->fifosize = EMU_TX_FIFO;
 	port->has_sysrq = IS_ENABLED(CONFIG_SERIAL_EMU_CONSOLE);
 	/* Every throttling is to reach us, whatever flow control the user chose */
 	port->status = UPSTAT_SYNC_FIFO;

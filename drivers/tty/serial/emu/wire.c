@@ -1,88 +1,114 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Serial console emulator: the wire.
+ * Serial console emulator: the wire, as its transmitter sees it.
  *
  * One queue per direction holds all that travels: characters, breaks and edges
  * of the modem control lines. They come out in the order in which they went in,
  * so that no edge can overtake a character that was sent before it.
  *
- * Nothing is lost on a wire. While the receiver's reader is slow and has no
- * flow control with which to say so, characters wait on the wire, and all that
- * follows them waits as well. The queue fills, the transmitter's buffer fills,
- * and in the end the writer sleeps.
+ * The transmitter's FIFO and its shift register are in that queue. On a wire
+ * with a pace it has room for as many characters as they hold, and what is sent
+ * does not depend on whether anybody receives it.
+ *
+ * Nothing is lost on a wire without a pace. While the receiver's reader is slow
+ * and has no flow control with which to say so, characters wait on the wire, and
+ * all that follows them waits as well. The queue fills, the transmitter's buffer
+ * fills, and in the end the writer sleeps.
  */
 
-#include <linux/bitfield.h>
+#include <linux/bits.h>
 #include <linux/cleanup.h>
 #include <linux/container_of.h>
-#include <linux/jiffies.h>
+#include <linux/hrtimer.h>
 #include <linux/kfifo.h>
+#include <linux/ktime.h>
 #include <linux/lockdep.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
-#include <linux/sched.h>
-#include <linux/serial_core.h>
 #include <linux/spinlock.h>
-#include <linux/tty_flip.h>
+#include <linux/timekeeping.h>
 #include <linux/workqueue.h>
+
+#include <kunit/visibility.h>
 
 #include "emu.h"
 
-#define EMU_EVENT_TYPE		GENMASK(31, 24)
-#define EMU_EVENT_VALUE		GENMASK(23, 0)
-
-/* How many characters go from hand to hand at a time */
-#define EMU_WIRE_CHUNK		64
-
-/* Rounds after which the work lets others have the CPU */
-#define EMU_WIRE_ROUNDS		64
-
-/* When to look again whether the flip buffer has room */
-#define EMU_WIRE_FULL_DELAY	msecs_to_jiffies(10)
-
-/*
- * When to look again whether a slow reader is still there. It says so itself
- * when it goes on, and when it closes the port, but not when it closes a port
- * that is a console: tty_port_shutdown() leaves such a port running.
+/**
+ * emu_clock_ahead - when that many more halves of a bit will have been sent
+ * @clock: the clock of a wire
+ * @half_bits: their number
+ *
+ * Context: the wire's lock is held.
+ * Return: the time.
  */
-#define EMU_WIRE_HOLD_DELAY	msecs_to_jiffies(500)
-
-static u32 emu_event(enum emu_event type, unsigned int value)
+ktime_t emu_clock_ahead(const struct emu_clock *clock, u64 half_bits)
 {
-	return FIELD_PREP(EMU_EVENT_TYPE, type) | FIELD_PREP(EMU_EVENT_VALUE, value);
+	return ktime_add_ns(clock->base,
+			    emu_half_bits_time(clock->half_bits + half_bits, clock->speed));
 }
 
-static enum emu_event emu_event_type(u32 event)
-{
-	return FIELD_GET(EMU_EVENT_TYPE, event);
-}
-
-static unsigned int emu_event_value(u32 event)
-{
-	return FIELD_GET(EMU_EVENT_VALUE, event);
-}
-
-static bool emu_event_is_char(u32 event)
-{
-	return emu_event_type(event) <= EMU_EV_CHAR;
-}
-
-/*
- * Queue the changes that the queue had no room for when they were made. What
- * was changed back meanwhile is gone, as is a pulse that is too short to see,
- * but the last state always arrives, and never before what was sent first.
+/**
+ * emu_clock_now - when what was sent so far is over
+ * @clock: the clock of a wire
+ *
+ * Context: the wire's lock is held.
+ * Return: the time.
  */
-static void emu_wire_queue_changes(struct emu_wire *wire)
+ktime_t emu_clock_now(const struct emu_clock *clock)
+{
+	return emu_clock_ahead(clock, 0);
+}
+
+/**
+ * emu_clock_restart - have the line be free from a time on
+ * @clock: the clock of a wire
+ * @time: the time
+ * @speed: rate of the transmitter times pace
+ *
+ * Context: the wire's lock is held.
+ */
+void emu_clock_restart(struct emu_clock *clock, ktime_t time, u64 speed)
+{
+	clock->base = time;
+	clock->half_bits = 0;
+	clock->speed = speed;
+}
+
+static bool emu_wire_put(struct emu_wire *wire, enum emu_event_type type, unsigned int value,
+			 ktime_t time)
+{
+	const struct emu_event event = {
+		.time	= time,
+		.type	= type,
+		.value	= value,
+	};
+
+	return kfifo_put(&wire->events, event);
+}
+
+static void emu_wire_queue_changes_at(struct emu_wire *wire, ktime_t time)
 {
 	lockdep_assert_held(&wire->lock);
 
-	if (wire->brk != wire->brk_sent &&
-	    kfifo_put(&wire->events, emu_event(EMU_EV_BREAK, wire->brk)))
+	if (wire->brk != wire->brk_sent && emu_wire_put(wire, EMU_EV_BREAK, wire->brk, time))
 		wire->brk_sent = wire->brk;
 
-	if (wire->lines != wire->lines_sent &&
-	    kfifo_put(&wire->events, emu_event(EMU_EV_LINES, wire->lines)))
+	if (wire->lines != wire->lines_sent && emu_wire_put(wire, EMU_EV_LINES, wire->lines, time))
 		wire->lines_sent = wire->lines;
+}
+
+/**
+ * emu_wire_queue_changes - queue the changes for which there was no room before
+ * @wire: the wire
+ *
+ * What was changed back meanwhile is gone, as is a pulse that is too short to
+ * see, but the last state always arrives, and never before what was sent first.
+ *
+ * Context: the wire's lock is held.
+ */
+void emu_wire_queue_changes(struct emu_wire *wire)
+{
+	emu_wire_queue_changes_at(wire, ktime_get());
 }
 
 static bool emu_wire_has_changes(struct emu_wire *wire)
@@ -98,7 +124,15 @@ static bool emu_wire_has_changes(struct emu_wire *wire)
  */
 void emu_wire_kick(struct emu_wire *wire)
 {
-	mod_delayed_work(system_dfl_wq, &wire->work, 0);
+	queue_work(system_dfl_wq, &wire->work);
+}
+
+/* What a FIFO and a shift register have room for */
+static unsigned int emu_wire_fifo_room(struct emu_wire *wire)
+{
+	const unsigned int depth = EMU_TX_FIFO + 1;
+
+	return depth - min(wire->chars, depth);
 }
 
 /**
@@ -117,8 +151,9 @@ unsigned int emu_wire_room(struct emu_wire *wire)
 	avail = kfifo_avail(&wire->events);
 	if (emu_wire_has_changes(wire) || avail <= EMU_WIRE_RESERVE)
 		return 0;
+	avail -= EMU_WIRE_RESERVE;
 
-	return avail - EMU_WIRE_RESERVE;
+	return wire->pace ? min(avail, emu_wire_fifo_room(wire)) : avail;
 }
 
 /**
@@ -127,12 +162,14 @@ unsigned int emu_wire_room(struct emu_wire *wire)
  * @type: EMU_EV_DATA or EMU_EV_CHAR
  * @chars: the characters
  * @count: their number, not more than emu_wire_room() said
+ * @time: not before then they begin
  *
  * During a break they are shifted out as on a 16550, where nobody can see them.
  *
  * Context: the transmitter's port lock is held.
  */
-void emu_wire_send(struct emu_wire *wire, enum emu_event type, const u8 *chars, unsigned int count)
+void emu_wire_send(struct emu_wire *wire, enum emu_event_type type, const u8 *chars,
+		   unsigned int count, ktime_t time)
 {
 	guard(spinlock_irqsave)(&wire->lock);
 
@@ -143,8 +180,31 @@ void emu_wire_send(struct emu_wire *wire, enum emu_event type, const u8 *chars, 
 	if (kfifo_is_empty(&wire->events))
 		emu_wire_kick(wire);
 
+	wire->chars += count;
 	while (count--)
-		kfifo_put(&wire->events, emu_event(type, *chars++));
+		emu_wire_put(wire, type, *chars++, time);
+}
+
+/**
+ * emu_wire_send_one - put a character on the wire that may have nine bits
+ * @wire: the wire
+ * @type: EMU_EV_DATA or EMU_EV_CHAR
+ * @data: the character; emu_wire_room() is not 0
+ * @time: not before then it begins
+ *
+ * Context: the transmitter's port lock is held.
+ */
+void emu_wire_send_one(struct emu_wire *wire, enum emu_event_type type, u16 data, ktime_t time)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	if (wire->brk)
+		return;
+
+	if (kfifo_is_empty(&wire->events))
+		emu_wire_kick(wire);
+	wire->chars++;
+	emu_wire_put(wire, type, data, time);
 }
 
 /**
@@ -156,10 +216,23 @@ void emu_wire_send(struct emu_wire *wire, enum emu_event type, const u8 *chars, 
  */
 void emu_wire_set_lines(struct emu_wire *wire, unsigned int lines)
 {
+	emu_wire_set_lines_at(wire, lines, ktime_get());
+}
+
+/**
+ * emu_wire_set_lines_at - drive the modem control outputs from a time on
+ * @wire: the wire
+ * @lines: the active outputs, made of the EMU_OUTPUTS bits
+ * @time: not before then they change; what is sent afterwards waits as well
+ *
+ * Context: any but NMI.
+ */
+void emu_wire_set_lines_at(struct emu_wire *wire, unsigned int lines, ktime_t time)
+{
 	guard(spinlock_irqsave)(&wire->lock);
 
 	wire->lines = lines;
-	emu_wire_queue_changes(wire);
+	emu_wire_queue_changes_at(wire, time);
 	emu_wire_kick(wire);
 }
 
@@ -190,7 +263,114 @@ unsigned int emu_wire_lines(struct emu_wire *wire)
 {
 	guard(spinlock_irqsave)(&wire->lock);
 
-	return wire->lines_far;
+	return wire->unplugged ? 0 : wire->lines_far;
+}
+
+/**
+ * emu_wire_set_format - set what the transmitter's characters look like
+ * @wire: the wire
+ * @format: the format, of the next character that begins
+ *
+ * Context: any but NMI.
+ */
+void emu_wire_set_format(struct emu_wire *wire, const struct emu_format *format)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	wire->format = *format;
+}
+
+/**
+ * emu_wire_set_pace - set how the wire's time goes by
+ * @wire: the wire
+ * @pace: percent of real time, at most EMU_PACE_MAX; 0 is as fast as the machine
+ *	can, and without loss
+ *
+ * Context: any but NMI.
+ */
+void emu_wire_set_pace(struct emu_wire *wire, unsigned int pace)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	wire->pace = pace;
+	/* The character that is under way begins anew */
+	wire->shifting = false;
+	emu_clock_restart(&wire->clock, ktime_get(), 0);
+	emu_wire_kick(wire);
+}
+EXPORT_SYMBOL_IF_KUNIT(emu_wire_set_pace);
+
+/**
+ * emu_wire_pace - how the wire's time goes by
+ * @wire: the wire
+ *
+ * Context: any but NMI.
+ * Return: percent of real time, 0 is as fast as the machine can.
+ */
+unsigned int emu_wire_pace(struct emu_wire *wire)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	return wire->pace;
+}
+
+static bool emu_event_is_char(enum emu_event_type type)
+{
+	return type <= EMU_EV_CHAR;
+}
+
+/**
+ * emu_wire_set_plugged - join the wire to its receiver, or pull it out
+ * @wire: the wire
+ * @plugged: whether it is joined; while it is not, the receiver sees a line at
+ *	rest and inactive inputs
+ *
+ * Context: any but NMI.
+ */
+void emu_wire_set_plugged(struct emu_wire *wire, bool plugged)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	wire->unplugged = !plugged;
+	emu_wire_kick(wire);
+}
+
+/**
+ * emu_wire_is_plugged - is the wire joined to its receiver?
+ * @wire: the wire
+ *
+ * Context: any but NMI.
+ * Return: true if it is.
+ */
+bool emu_wire_is_plugged(struct emu_wire *wire)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	return !wire->unplugged;
+}
+
+/* Remove the events of some types and keep the order of the rest */
+static void emu_wire_remove(struct emu_wire *wire, unsigned long types)
+{
+	/* What has left the FIFO cannot be taken back */
+	bool keep = wire->shifting;
+	struct emu_event event;
+	unsigned int count;
+
+	lockdep_assert_held(&wire->lock);
+
+	for (count = kfifo_len(&wire->events); count; count--) {
+		if (!kfifo_get(&wire->events, &event))
+			break;
+		if (keep || !(types & BIT(event.type)))
+			kfifo_put(&wire->events, event);
+		else if (emu_event_is_char(event.type))
+			wire->chars--;
+		keep = false;
+	}
+
+	emu_wire_queue_changes(wire);
+	emu_wire_kick(wire);
 }
 
 /**
@@ -204,253 +384,74 @@ void emu_wire_reset(struct emu_wire *wire, unsigned int lines)
 {
 	guard(spinlock_irqsave)(&wire->lock);
 
-	kfifo_reset(&wire->events);
 	wire->lines = lines;
 	wire->lines_sent = lines;
 	wire->lines_far = lines;
+	/* A break that is on its way needs its end */
 	wire->brk = false;
-	wire->brk_sent = false;
+	wire->shifting = false;
+	emu_wire_remove(wire, ~BIT(EMU_EV_BREAK));
 }
 
 /**
- * emu_wire_is_idle - has all that was sent been received?
+ * emu_wire_is_idle - have all characters that were sent been received?
  * @wire: the wire
  *
  * Context: any but NMI.
- * Return: true if nothing is on the wire.
+ * Return: true if the transmitter's FIFO and its shift register are empty.
  */
 bool emu_wire_is_idle(struct emu_wire *wire)
 {
 	guard(spinlock_irqsave)(&wire->lock);
 
-	return kfifo_is_empty(&wire->events);
+	return !wire->chars;
 }
 
-/* Remove the events up to a type and keep the order of the rest */
-static void emu_wire_remove(struct emu_wire *wire, enum emu_event last)
+/**
+ * emu_wire_free - when was the last character over?
+ * @wire: the wire, which is idle
+ *
+ * Context: any but NMI.
+ * Return: the time.
+ */
+ktime_t emu_wire_free(struct emu_wire *wire)
 {
-	unsigned int count;
-	u32 event;
-
 	guard(spinlock_irqsave)(&wire->lock);
 
-	for (count = kfifo_len(&wire->events); count; count--) {
-		if (!kfifo_get(&wire->events, &event))
-			break;
-		if (emu_event_type(event) > last)
-			kfifo_put(&wire->events, event);
-	}
-
-	emu_wire_queue_changes(wire);
-	emu_wire_kick(wire);
+	return wire->pace ? emu_clock_now(&wire->clock) : ktime_get();
 }
 
 /**
  * emu_wire_flush - take back what the tty sent and nobody has received yet
  * @wire: the wire
  *
- * The rest stays: edges, breaks, XON and XOFF, the console's output.
+ * The rest stays: edges, breaks, XON and XOFF, the console's output, and the
+ * character that is being shifted out.
  *
  * Context: the transmitter's port lock is held.
  */
 void emu_wire_flush(struct emu_wire *wire)
 {
-	emu_wire_remove(wire, EMU_EV_DATA);
+	guard(spinlock_irqsave)(&wire->lock);
+
+	emu_wire_remove(wire, BIT(EMU_EV_DATA));
 }
 
 /**
- * emu_wire_swallow - let the characters on the wire vanish
+ * emu_wire_swallow - let the characters vanish that wait for a slow reader
  * @wire: the wire
+ *
+ * Where characters take their time nothing waits, and what is on its way then
+ * arrives when it does.
  *
  * Context: the receiver's port lock is held.
  */
 void emu_wire_swallow(struct emu_wire *wire)
 {
-	emu_wire_remove(wire, EMU_EV_CHAR);
-}
-
-/* Look at the characters at the head of the queue without taking them */
-static unsigned int emu_wire_peek_chars(struct emu_wire *wire, u8 *chars)
-{
-	u32 events[EMU_WIRE_CHUNK];
-	unsigned int count, i;
-
-	count = kfifo_out_peek(&wire->events, events, ARRAY_SIZE(events));
-	for (i = 0; i < count && emu_event_is_char(events[i]); i++)
-		chars[i] = emu_event_value(events[i]);
-
-	return i;
-}
-
-/* Hand characters over; the lock is held throughout so that no flush comes between */
-static unsigned int emu_wire_deliver_chars(struct emu_wire *wire, struct emu_port *rx,
-					   enum emu_rx state)
-{
-	u8 chars[EMU_WIRE_CHUNK];
-	unsigned int count;
-
 	guard(spinlock_irqsave)(&wire->lock);
 
-	count = emu_wire_peek_chars(wire, chars);
-	if (state == EMU_RX_TAKE)
-		count = emu_port_rx_chars(rx, chars, count);
-	kfifo_skip_count(&wire->events, count);
-	emu_wire_queue_changes(wire);
-
-	return count;
-}
-
-/* Take an event that is not a character from the head of the queue */
-static bool emu_wire_take_mark(struct emu_wire *wire, u32 *mark)
-{
-	guard(spinlock_irqsave)(&wire->lock);
-
-	if (!kfifo_peek(&wire->events, mark) || emu_event_is_char(*mark))
-		return false;
-
-	kfifo_skip(&wire->events);
-	if (emu_event_type(*mark) == EMU_EV_LINES)
-		wire->lines_far = emu_event_value(*mark);
-	emu_wire_queue_changes(wire);
-
-	return true;
-}
-
-static void emu_wire_deliver_mark(struct emu_wire *wire, struct emu_port *rx, u32 mark)
-{
-	if (emu_event_type(mark) == EMU_EV_LINES)
-		emu_port_rx_lines(rx);
-	else if (emu_event_value(mark))
-		emu_port_rx_break(rx, wire);
-}
-
-/**
- * struct emu_progress - how far a round of deliveries came
- * @moved: whether anything came off the wire
- * @state: how the receiver answered last
- */
-struct emu_progress {
-	bool moved;
-	enum emu_rx state;
-};
-
-/* One round: at most what the queue can hold, so that the port lock is not kept for long */
-static struct emu_progress emu_wire_deliver(struct emu_wire *wire, struct emu_port *rx)
-{
-	struct emu_progress progress = { };
-	unsigned int budget = EMU_WIRE_EVENTS;
-	unsigned int count;
-	u32 mark;
-
-	guard(uart_port_lock_check_sysrq_irqsave)(&rx->port);
-
-	/* The loopback mode may have been entered or left */
-	emu_port_rx_lines(rx);
-
-	/* One captured sysrq character fits, it is handled when the lock is released */
-	while (budget && !rx->port.sysrq_ch && !emu_wire_is_idle(wire)) {
-		if (emu_wire_take_mark(wire, &mark)) {
-			emu_wire_deliver_mark(wire, rx, mark);
-			progress.moved = true;
-			budget--;
-			continue;
-		}
-
-		progress.state = emu_port_rx_state(rx, wire);
-		if (progress.state > EMU_RX_SWALLOW)
-			break;
-
-		count = emu_wire_deliver_chars(wire, rx, progress.state);
-		if (!count) {
-			progress.state = EMU_RX_FULL;
-			break;
-		}
-		progress.moved = true;
-		budget -= min(budget, count);
-	}
-
-	if (progress.moved)
-		tty_flip_buffer_push(&rx->port.state->port);
-
-	return progress;
-}
-
-/* The same for a wire that ends in the air */
-static struct emu_progress emu_wire_discard(struct emu_wire *wire)
-{
-	struct emu_progress progress = { .state = EMU_RX_SWALLOW };
-	unsigned int budget = EMU_WIRE_EVENTS;
-	unsigned int count;
-	u32 mark;
-
-	while (budget) {
-		count = emu_wire_take_mark(wire, &mark);
-		if (!count)
-			count = emu_wire_deliver_chars(wire, NULL, EMU_RX_SWALLOW);
-		if (!count)
-			break;
-		progress.moved = true;
-		budget -= min(budget, count);
-	}
-
-	return progress;
-}
-
-static struct emu_progress emu_wire_round(struct emu_wire *wire)
-{
-	struct emu_port *tx, *rx;
-
-	/* Whoever unplugs a port comes through emu_wire_run() afterwards */
-	scoped_guard(spinlock_irqsave, &wire->lock) {
-		tx = wire->tx;
-		rx = wire->rx;
-	}
-
-	if (tx) {
-		guard(uart_port_lock_irqsave)(&tx->port);
-		emu_port_transmit(tx);
-	}
-
-	return rx ? emu_wire_deliver(wire, rx) : emu_wire_discard(wire);
-}
-
-static unsigned long emu_wire_delay(const struct emu_progress *progress)
-{
-	if (progress->moved)
-		return 0;
-
-	return progress->state == EMU_RX_FULL ? EMU_WIRE_FULL_DELAY : EMU_WIRE_HOLD_DELAY;
-}
-
-/**
- * emu_wire_run - take off the wire what is on it
- * @wire: the wire
- *
- * This is what the wire's work does. On return nobody uses the ports any more
- * that were plugged in when this was called and are not plugged in now, and
- * nobody acts on what the receiver answered before.
- *
- * Context: process; may sleep. No port lock is held.
- */
-void emu_wire_run(struct emu_wire *wire)
-{
-	struct emu_progress progress;
-	unsigned int rounds = EMU_WIRE_ROUNDS;
-
-	guard(mutex)(&wire->running);
-
-	do {
-		progress = emu_wire_round(wire);
-		cond_resched();
-	} while (progress.moved && --rounds);
-
-	if (progress.moved || progress.state > EMU_RX_SWALLOW)
-		queue_delayed_work(system_dfl_wq, &wire->work, emu_wire_delay(&progress));
-}
-
-static void emu_wire_work(struct work_struct *work)
-{
-	emu_wire_run(container_of(to_delayed_work(work), struct emu_wire, work));
+	if (!wire->pace)
+		emu_wire_remove(wire, BIT(EMU_EV_DATA) | BIT(EMU_EV_CHAR));
 }
 
 /**
@@ -487,6 +488,18 @@ void emu_wire_set_rx(struct emu_wire *wire, struct emu_port *rx)
 	emu_wire_run(wire);
 }
 
+static void emu_wire_work(struct work_struct *work)
+{
+	emu_wire_run(container_of(work, struct emu_wire, work));
+}
+
+static enum hrtimer_restart emu_wire_timer(struct hrtimer *timer)
+{
+	emu_wire_kick(container_of(timer, struct emu_wire, timer));
+
+	return HRTIMER_NORESTART;
+}
+
 /**
  * emu_wire_init - make a wire
  * @wire: zeroed memory
@@ -498,7 +511,11 @@ void emu_wire_init(struct emu_wire *wire)
 	spin_lock_init(&wire->lock);
 	mutex_init(&wire->running);
 	INIT_KFIFO(wire->events);
-	INIT_DELAYED_WORK(&wire->work, emu_wire_work);
+	wire->pace = EMU_PACE_DEFAULT;
+	wire->format = emu_format_default;
+	wire->frame = emu_format_default;
+	hrtimer_setup(&wire->timer, emu_wire_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	INIT_WORK(&wire->work, emu_wire_work);
 }
 
 /**
@@ -509,5 +526,7 @@ void emu_wire_init(struct emu_wire *wire)
  */
 void emu_wire_exit(struct emu_wire *wire)
 {
-	cancel_delayed_work_sync(&wire->work);
+	/* Each of them starts the other */
+	disable_work_sync(&wire->work);
+	hrtimer_cancel(&wire->timer);
 }

@@ -139,6 +139,7 @@ FIXTURE_SETUP(removal)
 		SKIP(return, "no %s and %s", self->paths.path[0], self->paths.path[1]);
 	if (driver_find(&self->drv, self->paths.path[0]))
 		SKIP(return, "no driver lets go of %s", self->paths.path[0]);
+	serial_set_pace(&self->paths, 0);
 
 	self->a = serial_open(self->paths.path[0]);
 	self->b = serial_open(self->paths.path[1]);
@@ -403,6 +404,7 @@ FIXTURE_SETUP(sleeper)
 
 FIXTURE_TEARDOWN(sleeper)
 {
+	serial_set_pace(&self->paths, SERIAL_PACE_DEFAULT);
 	if (self->a >= 0)
 		close(self->a);
 	if (self->b >= 0)

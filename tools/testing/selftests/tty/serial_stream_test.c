@@ -104,6 +104,7 @@ FIXTURE(stream)
 FIXTURE_VARIANT(stream)
 {
 	unsigned int cflag;
+	unsigned int speed;
 	bool lossless;
 };
 
@@ -116,6 +117,7 @@ FIXTURE_VARIANT_ADD(stream, no_flow_control)
 FIXTURE_VARIANT_ADD(stream, rtscts)
 {
 	.cflag = CRTSCTS,
+	.speed = B4000000,
 };
 
 FIXTURE_SETUP(stream)
@@ -130,11 +132,14 @@ FIXTURE_SETUP(stream)
 	if (variant->lossless && !self->paths.emulated)
 		SKIP(return, "only an emulated cable holds data back");
 
+	/* What flow control has to hold back comes at a real pace only */
+	serial_set_pace(&self->paths, variant->lossless ? 0 : SERIAL_PACE_DEFAULT);
 	for (i = 0; i < 2; i++) {
 		self->fd[i] = serial_open(self->paths.path[i]);
 		ASSERT_LE(0, self->fd[i]);
 		ASSERT_EQ(0, serial_set_raw(self->fd[i]));
-		ASSERT_EQ(0, serial_change_cflag(self->fd[i], 0, variant->cflag));
+		ASSERT_EQ(0, serial_change_cflag(self->fd[i], variant->speed ? CBAUD : 0,
+						 variant->cflag | variant->speed));
 		ASSERT_EQ(0, serial_set_nonblock(self->fd[i], true));
 	}
 	for (i = 0; i < 2; i++) {
@@ -147,6 +152,7 @@ FIXTURE_TEARDOWN(stream)
 {
 	int i;
 
+	serial_set_pace(&self->paths, SERIAL_PACE_DEFAULT);
 	for (i = 0; i < 2; i++) {
 		if (self->fd[i] < 0)
 			continue;

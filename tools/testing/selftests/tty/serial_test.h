@@ -83,6 +83,35 @@ static inline bool serial_paths_exist(const struct serial_paths *paths)
 	return !access(paths->path[0], F_OK) && !access(paths->path[1], F_OK);
 }
 
+/* Write to an attribute of an emulated cable; false if this is not one, or it has none */
+static inline bool serial_cable_set(const struct serial_paths *paths, const char *name, int value)
+{
+	char path[128], text[16];
+	int number, fd, len;
+	bool done;
+
+	if (sscanf(paths->path[0], "/dev/ttyEMU%d", &number) != 1)
+		return false;
+	snprintf(path, sizeof(path), "/sys/kernel/config/serial-emu/null-modem%d/%s",
+		 number / 2, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	len = snprintf(text, sizeof(text), "%d", value);
+	done = write(fd, text, len) == len;
+	close(fd);
+
+	return done;
+}
+
+/* Percent of real time, 0 is as fast as the machine can */
+#define SERIAL_PACE_DEFAULT	100
+
+static inline bool serial_set_pace(const struct serial_paths *paths, int pace)
+{
+	return serial_cable_set(paths, "pace", pace);
+}
+
 static inline int serial_get(int fd, struct termios2 *tio)
 {
 	return ioctl(fd, TCGETS2, tio);

@@ -10,6 +10,7 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/iopoll.h>
+#include <linux/ktime.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/serial_core.h>
@@ -85,6 +86,9 @@ static struct kunit_suite cable_suite = {
  * @opened: whether the open is to be undone
  * @room: how much the test still accepts
  * @len: how much it received
+ * @group: the most that it received at a time
+ * @first: when it received the first of it
+ * @last: when it received the last of it
  * @data: what it received
  * @flags: the flags that came with it, TTY_NORMAL if there were none
  */
@@ -96,6 +100,9 @@ struct test_end {
 	bool opened;
 	size_t room;
 	size_t len;
+	size_t group;
+	ktime_t first;
+	ktime_t last;
 	u8 data[TEST_BUF_SIZE];
 	u8 flags[TEST_BUF_SIZE];
 };
@@ -114,6 +121,10 @@ static size_t test_receive_buf(struct tty_port *port, const u8 *data, const u8 *
 	memcpy(end->data + len, data, count);
 	if (flags)
 		memcpy(end->flags + len, flags, count);
+	end->group = max(end->group, count);
+	end->last = ktime_get();
+	if (!len)
+		end->first = end->last;
 	WRITE_ONCE(end->room, end->room - count);
 	/* Pairs with smp_load_acquire() in test_len() */
 	smp_store_release(&end->len, len + count);
@@ -153,6 +164,7 @@ static int test_open(struct test_end *end, unsigned int line)
 
 	end->room = TEST_BUF_SIZE;
 	end->len = 0;
+	end->group = 0;
 	end->client_ops = end->port->client_ops;
 	end->client_data = end->port->client_data;
 	end->port->client_data = end;
@@ -181,6 +193,14 @@ static void test_close(struct test_end *end)
 	end->port->client_data = end->client_data;
 }
 
+static void test_set_pace(struct test_end *end, unsigned int pace)
+{
+	struct emu_port *ep = to_emu_port(test_uart(end));
+
+	emu_wire_set_pace(ep->out, pace);
+	emu_wire_set_pace(&ep->loop, pace);
+}
+
 static int port_init(struct kunit *test)
 {
 	struct test_pair *pair;
@@ -199,6 +219,7 @@ static int port_init(struct kunit *test)
 			kunit_err(test, "ttyEMU%d does not open: %pe\n", i, ERR_PTR(ret));
 			return ret;
 		}
+		test_set_pace(&pair->end[i], 0);
 	}
 
 	return 0;
@@ -209,8 +230,11 @@ static void port_exit(struct kunit *test)
 	struct test_pair *pair = test->priv;
 	int i;
 
-	for (i = 0; pair && i < EMU_NR_ENDS; i++)
+	for (i = 0; pair && i < EMU_NR_ENDS; i++) {
+		if (pair->end[i].opened)
+			test_set_pace(&pair->end[i], EMU_PACE_DEFAULT);
 		test_close(&pair->end[i]);
+	}
 }
 
 /* Wait for a condition that a work of the driver brings about */
@@ -465,7 +489,7 @@ static void port_break(struct kunit *test)
 	unsigned int brk = test_uart(b)->icount.brk;
 
 	/* Without INPCK and the like a break is a plain NUL, see set_termios */
-	test_uart(b)->read_status_mask |= BIT(2);
+	test_uart(b)->read_status_mask = UINT_MAX;
 	test_write(test, a, "a");
 	a->tty->ops->break_ctl(a->tty, -1);
 	test_write(test, a, "unseen");
@@ -530,7 +554,8 @@ static bool test_is_quiet(struct test_end *end)
 {
 	struct emu_port *ep = to_emu_port(test_uart(end));
 
-	return !work_busy(&ep->out->work.work) && !work_busy(&ep->loop.work.work);
+	return !work_busy(&ep->out->work) && !work_busy(&ep->loop.work) &&
+	       !hrtimer_is_queued(&ep->out->timer) && !hrtimer_is_queued(&ep->loop.timer);
 }
 
 /* A break that begins on one side of the loopback mode must not outlive it */
@@ -587,6 +612,81 @@ static void port_closed_swallows(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, b->data, "new", 3);
 }
 
+static void test_set_format(struct test_end *end, unsigned int baud, tcflag_t cflag)
+{
+	struct ktermios old = end->tty->termios;
+
+	end->tty->termios.c_cflag = cflag | CREAD | CLOCAL;
+	tty_encode_baud_rate(end->tty, baud, baud);
+	end->tty->ops->set_termios(end->tty, &old);
+}
+
+/* 200 characters of 10 bits at 10000 bits per second are 200 ms */
+static void port_takes_time(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	static const u8 text[200] = { [0 ... 199] = 'U' };
+	ktime_t start;
+	s64 us;
+
+	test_set_pace(a, 100);
+	test_set_format(a, 10000, CS8);
+	test_set_format(b, 10000, CS8);
+	start = ktime_get();
+	KUNIT_ASSERT_EQ(test, a->tty->ops->write(a->tty, text, sizeof(text)), sizeof(text));
+	msleep(50);
+	KUNIT_EXPECT_FALSE(test, test_uart(a)->ops->tx_empty(test_uart(a)));
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == sizeof(text)));
+	KUNIT_EXPECT_TRUE(test, test_uart(a)->ops->tx_empty(test_uart(a)));
+	KUNIT_EXPECT_MEMEQ(test, b->data, text, sizeof(text));
+
+	us = ktime_us_delta(b->last, start);
+	KUNIT_EXPECT_GE(test, us, 200 * USEC_PER_MSEC);
+	KUNIT_EXPECT_LE(test, us, 220 * USEC_PER_MSEC);
+	us = ktime_us_delta(b->first, start);
+	KUNIT_EXPECT_GE(test, us, USEC_PER_MSEC);
+}
+
+static void port_pace_scales(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	static const u8 text[200] = { [0 ... 199] = 'U' };
+	ktime_t start;
+	s64 us;
+
+	test_set_pace(a, 400);
+	test_set_format(a, 10000, CS8);
+	test_set_format(b, 10000, CS8);
+	start = ktime_get();
+	a->tty->ops->write(a->tty, text, sizeof(text));
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == sizeof(text)));
+	us = ktime_us_delta(b->last, start);
+	KUNIT_EXPECT_GE(test, us, 50 * USEC_PER_MSEC);
+	KUNIT_EXPECT_LE(test, us, 70 * USEC_PER_MSEC);
+}
+
+static void port_rates_differ(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	unsigned int frame = test_uart(b)->icount.frame, i;
+	static const unsigned int paces[] = { 100, 0 };
+
+	test_set_format(a, 19200, CS8);
+	test_set_format(b, 9600, CS8);
+	for (i = 0; i < ARRAY_SIZE(paces); i++) {
+		test_set_pace(a, paces[i]);
+		b->len = 0;
+		test_write(test, a, "\x80");
+		/* Eight bits at space are four, and nothing is wrong with the rest */
+		KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 1));
+		KUNIT_EXPECT_EQ(test, b->data[0], 0xf8);
+	}
+	KUNIT_EXPECT_EQ(test, test_uart(b)->icount.frame, frame);
+}
+
 static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_carries_both_ways),
 	KUNIT_CASE(port_counts),
@@ -605,6 +705,9 @@ static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_loopback_during_break),
 	KUNIT_CASE(port_idle_is_quiet),
 	KUNIT_CASE(port_closed_swallows),
+	KUNIT_CASE(port_takes_time),
+	KUNIT_CASE(port_pace_scales),
+	KUNIT_CASE(port_rates_differ),
 	{}
 };
 

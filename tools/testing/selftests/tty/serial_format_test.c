@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a receiver makes of characters in another format than its own, on two
+ * serial ports that are joined by a null-modem cable: see serial_pair_test.
+ */
+
+#include "kselftest_harness.h"
+#include "serial_test.h"
+
+#define ALL	256
+
+struct format {
+	unsigned int baud;
+	unsigned int cflag;
+};
+
+/**
+ * struct received - what came, and what was counted
+ * @data: what was read
+ * @len: how much of it
+ * @icount: by how much the counters changed
+ */
+struct received {
+	unsigned char data[4 * ALL];
+	size_t len;
+	struct serial_icounter_struct icount;
+};
+
+FIXTURE(format)
+{
+	struct serial_paths paths;
+	int a;
+	int b;
+};
+
+FIXTURE_SETUP(format)
+{
+	self->a = -1;
+	self->b = -1;
+	serial_find_paths(&self->paths);
+	if (!serial_paths_exist(&self->paths))
+		SKIP(return, "no %s and %s", self->paths.path[0], self->paths.path[1]);
+	self->a = serial_open(self->paths.path[0]);
+	self->b = serial_open(self->paths.path[1]);
+	ASSERT_LE(0, self->a);
+	ASSERT_LE(0, self->b);
+	ASSERT_EQ(0, serial_set_raw(self->a));
+	ASSERT_EQ(0, serial_set_raw(self->b));
+	serial_flush(self->a, TCIOFLUSH);
+	serial_flush(self->b, TCIOFLUSH);
+}
+
+FIXTURE_TEARDOWN(format)
+{
+	if (self->a >= 0)
+		close(self->a);
+	if (self->b >= 0)
+		close(self->b);
+}
+
+static int set_format(int fd, const struct format *format)
+{
+	struct termios2 tio;
+
+	if (serial_get(fd, &tio))
+		return -1;
+	tio.c_cflag = (tio.c_cflag & (CREAD | CLOCAL | HUPCL)) | format->cflag | BOTHER;
+	tio.c_ospeed = format->baud;
+	tio.c_ispeed = format->baud;
+
+	return serial_set(fd, &tio);
+}
+
+/* Send, with time between the characters if wanted, and take what comes */
+static int transfer(int from, const struct format *tx, int to, const struct format *rx,
+		    const void *data, size_t len, int gap_ms, struct received *received)
+{
+	struct serial_icounter_struct before, after;
+	size_t i;
+
+	if (set_format(from, tx) || set_format(to, rx))
+		return -1;
+	before = serial_icount(to);
+	for (i = 0; i < len; i += gap_ms ? 1 : len) {
+		if (write(from, (const char *)data + i, gap_ms ? 1 : len) < 1)
+			return -1;
+		serial_drain(from);
+		serial_sleep_ms(gap_ms);
+	}
+	received->len = serial_read_ms(to, received->data, sizeof(received->data), 300);
+	after = serial_icount(to);
+	received->icount.rx = after.rx - before.rx;
+	received->icount.parity = after.parity - before.parity;
+	received->icount.frame = after.frame - before.frame;
+	received->icount.brk = after.brk - before.brk;
+	received->icount.overrun = after.overrun - before.overrun;
+
+	return 0;
+}
+
+static void all_bytes(unsigned char *data)
+{
+	int i;
+
+	for (i = 0; i < ALL; i++)
+		data[i] = i;
+}
+
+static const struct format f8n1 = { 19200, CS8 };
+static const struct format f8n2 = { 19200, CS8 | CSTOPB };
+static const struct format f8e1 = { 19200, CS8 | PARENB };
+static const struct format f8o1 = { 19200, CS8 | PARENB | PARODD };
+static const struct format f7e1 = { 19200, CS7 | PARENB };
+
+/* BEHAVIOUR 1: every byte intact, and wrong */
+TEST_F(format, other_parity)
+{
+	unsigned char data[ALL];
+	struct received received;
+
+	all_bytes(data);
+	ASSERT_EQ(0, transfer(self->a, &f8e1, self->b, &f8o1, data, ALL, 0, &received));
+	ASSERT_EQ(ALL, received.len);
+	EXPECT_EQ(0, memcmp(data, received.data, ALL));
+	EXPECT_EQ(ALL, received.icount.parity);
+	EXPECT_EQ(0, received.icount.frame);
+	EXPECT_EQ(ALL, received.icount.rx);
+}
+
+/* The parity bit is the eighth data bit to who does not know of it */
+TEST_F(format, parity_is_data)
+{
+	unsigned char data[128];
+	struct received received;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(data); i++)
+		data[i] = i;
+	ASSERT_EQ(0, transfer(self->a, &f7e1, self->b, &f8n1, data, 128, 0, &received));
+	ASSERT_EQ(128, received.len);
+	for (i = 0; i < 128; i++)
+		EXPECT_EQ(i | (__builtin_parity(i) << 7), received.data[i]);
+	EXPECT_EQ(0, received.icount.parity + received.icount.frame);
+}
+
+/* With time between characters the stop bit is the parity bit, and that is all */
+TEST_F(format, no_parity_where_it_is_expected)
+{
+	static const unsigned char data[] = { 0x00, 0x01, 0x03, 0x07, 0xff };
+	struct received received;
+
+	ASSERT_EQ(0, transfer(self->a, &f8n1, self->b, &f8e1, data, sizeof(data), 5, &received));
+	ASSERT_EQ(sizeof(data), received.len);
+	EXPECT_EQ(0, memcmp(data, received.data, sizeof(data)));
+	/* Those of even weight, as the one that it finds makes the total odd */
+	EXPECT_EQ(3, received.icount.parity);
+	EXPECT_EQ(0, received.icount.frame);
+}
+
+TEST_F(format, stop_bits_do_not_matter)
+{
+	unsigned char data[ALL];
+	struct received received;
+
+	all_bytes(data);
+	ASSERT_EQ(0, transfer(self->a, &f8n2, self->b, &f8n1, data, ALL, 0, &received));
+	ASSERT_EQ(ALL, received.len);
+	EXPECT_EQ(0, memcmp(data, received.data, ALL));
+	ASSERT_EQ(0, transfer(self->a, &f8n1, self->b, &f8n2, data, ALL, 0, &received));
+	ASSERT_EQ(ALL, received.len);
+	EXPECT_EQ(0, memcmp(data, received.data, ALL));
+	EXPECT_EQ(0, received.icount.parity + received.icount.frame);
+}
+
+/* BEHAVIOUR 2: garbage with errors, but not silence */
+TEST_F(format, faster_sender)
+{
+	static const struct format fast = { 115200, CS8 };
+	unsigned char data[ALL];
+	struct received received;
+
+	all_bytes(data);
+	ASSERT_EQ(0, transfer(self->a, &fast, self->b, &f8n1, data, ALL, 0, &received));
+	EXPECT_LT(0, received.len);
+	EXPECT_GT(ALL, received.len);
+	EXPECT_NE(0, memcmp(data, received.data, received.len));
+	EXPECT_LT(0, received.icount.frame + received.icount.brk);
+	EXPECT_EQ(received.len, received.icount.rx);
+}
+
+/* At least one character for each, and breaks where the line is low for long */
+TEST_F(format, slower_sender)
+{
+	static const struct format slow = { 1200, CS8 };
+	static const unsigned char data[] = { 0x00, 0x0f, 0xf0, 0x55, 0x00 };
+	struct received received;
+
+	ASSERT_EQ(0, transfer(self->a, &slow, self->b, &f8n1, data, sizeof(data), 0, &received));
+	EXPECT_LE(sizeof(data), received.len);
+	EXPECT_EQ(received.len, received.icount.rx);
+	/* One for each 0x00, one or two for each of the next two */
+	EXPECT_LE(4, received.icount.brk);
+}
+
+/* BEHAVIOUR 7: shorter than a character is a character, longer is a break */
+TEST_F(format, nearly_the_same_rate)
+{
+	static const struct format fast = { 19200 + 19200 / 50, CS8 };
+	static const struct format slow = { 19200 - 19200 / 50, CS8 };
+	unsigned char data[ALL];
+	struct received received;
+
+	all_bytes(data);
+	ASSERT_EQ(0, transfer(self->a, &fast, self->b, &f8n1, data, ALL, 0, &received));
+	ASSERT_EQ(ALL, received.len);
+	EXPECT_EQ(0, memcmp(data, received.data, ALL));
+	ASSERT_EQ(0, transfer(self->a, &slow, self->b, &f8n1, data, ALL, 0, &received));
+	ASSERT_EQ(ALL, received.len);
+	EXPECT_EQ(0, memcmp(data, received.data, ALL));
+	EXPECT_EQ(0, received.icount.parity + received.icount.frame);
+}
+
+/* A receiver whose clock is off by what it can bear, and by more */
+TEST_F(format, clock)
+{
+	unsigned char data[ALL];
+	struct received received;
+
+	if (!serial_cable_set(&self->paths, "port1/clock_ppm", 30000))
+		SKIP(return, "only an emulated port's clock can be set");
+	all_bytes(data);
+	EXPECT_EQ(0, transfer(self->a, &f8n1, self->b, &f8n1, data, ALL, 0, &received));
+	EXPECT_EQ(ALL, received.len);
+	EXPECT_EQ(0, memcmp(data, received.data, ALL));
+	EXPECT_EQ(0, received.icount.frame);
+
+	EXPECT_TRUE(serial_cable_set(&self->paths, "port1/clock_ppm", 100000));
+	EXPECT_EQ(0, transfer(self->a, &f8n1, self->b, &f8n1, data, ALL, 0, &received));
+	EXPECT_NE(0, memcmp(data, received.data, ALL));
+	EXPECT_LT(0, received.icount.frame);
+	EXPECT_TRUE(serial_cable_set(&self->paths, "port1/clock_ppm", 0));
+}
+
+static int change_iflag(int fd, unsigned int iflag)
+{
+	return serial_change_iflag(fd, INPCK | IGNPAR | PARMRK | ISTRIP, iflag);
+}
+
+/* BEHAVIOUR 4: without INPCK a wrong character is like any other; with it, it depends */
+TEST_F(format, what_becomes_of_errors)
+{
+	static const unsigned char marked[] = { 0xff, 0x00, 'A' };
+	struct received received;
+
+	ASSERT_EQ(0, change_iflag(self->b, 0));
+	ASSERT_EQ(0, transfer(self->a, &f8e1, self->b, &f8o1, "A", 1, 0, &received));
+	ASSERT_EQ(1, received.len);
+	EXPECT_EQ('A', received.data[0]);
+
+	ASSERT_EQ(0, change_iflag(self->b, INPCK));
+	ASSERT_EQ(0, transfer(self->a, &f8e1, self->b, &f8o1, "A", 1, 0, &received));
+	ASSERT_EQ(1, received.len);
+	EXPECT_EQ(0, received.data[0]);
+
+	ASSERT_EQ(0, change_iflag(self->b, INPCK | IGNPAR));
+	ASSERT_EQ(0, transfer(self->a, &f8e1, self->b, &f8o1, "A", 1, 0, &received));
+	EXPECT_EQ(0, received.len);
+	EXPECT_EQ(1, received.icount.parity);
+
+	ASSERT_EQ(0, change_iflag(self->b, INPCK | PARMRK));
+	ASSERT_EQ(0, transfer(self->a, &f8e1, self->b, &f8o1, "A", 1, 0, &received));
+	ASSERT_EQ(sizeof(marked), received.len);
+	EXPECT_EQ(0, memcmp(marked, received.data, sizeof(marked)));
+
+	/* A character that is right, and looks like the mark */
+	ASSERT_EQ(0, transfer(self->a, &f8e1, self->b, &f8e1, "\xff", 1, 0, &received));
+	ASSERT_EQ(2, received.len);
+	EXPECT_EQ(0, memcmp("\xff\xff", received.data, 2));
+}
+
+/* BEHAVIOUR 6: who does not read and does not say so loses, at a real pace */
+TEST_F(format, overrun)
+{
+	static const struct format fast = { 115200, CS8 };
+	static char data[12000], back[sizeof(data)];
+	struct serial_icounter_struct before, after;
+	size_t got;
+
+	if (!self->paths.emulated)
+		SKIP(return, "a real port's driver takes what it can, with time to spare");
+	ASSERT_EQ(0, set_format(self->a, &fast));
+	ASSERT_EQ(0, set_format(self->b, &fast));
+	before = serial_icount(self->b);
+	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
+	ASSERT_EQ(0, serial_drain(self->a));
+	got = serial_read_ms(self->b, back, sizeof(back), 300);
+	after = serial_icount(self->b);
+	EXPECT_LT(3900, got);
+	EXPECT_GT(sizeof(data), got);
+	EXPECT_LT(before.overrun, after.overrun);
+	EXPECT_EQ(before.buf_overrun, after.buf_overrun);
+
+	/* With flow control there is none */
+	ASSERT_EQ(0, serial_change_cflag(self->a, 0, CRTSCTS));
+	ASSERT_EQ(0, serial_change_cflag(self->b, 0, CRTSCTS));
+	before = serial_icount(self->b);
+	ASSERT_LT(4000, serial_fill(self->a, data, sizeof(data)));
+	serial_sleep_ms(100);
+	serial_read_ms(self->b, back, sizeof(back), 300);
+	after = serial_icount(self->b);
+	EXPECT_EQ(before.overrun, after.overrun);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Do characters take the time on the wire that their format says?
+ *
+ * SERIAL_RATE_SECONDS tells for how long each rate is measured, SERIAL_RATE_PPM
+ * how far the mean rate may be off; the former is 2 and the latter 1000 (0.1 %)
+ * without it.
+ */
+
+#include "kselftest_harness.h"
+#include "serial_test.h"
+
+/* Start bit, eight data bits, stop bit */
+#define BITS	10
+
+/**
+ * struct direction - what goes one way
+ * @from: who sends
+ * @to: who receives
+ * @sent: the seed of what is sent next
+ * @received: the seed of what has to come next
+ * @begun: whether anything came
+ * @first_ns: when the first of it came
+ * @last_ns: when the last of it came
+ * @count: how much came after the first
+ * @wrong: whether something else came than was sent
+ */
+struct direction {
+	int from;
+	int to;
+	uint32_t sent;
+	uint32_t received;
+	bool begun;
+	int64_t first_ns;
+	int64_t last_ns;
+	int64_t count;
+	bool wrong;
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static int set_rate(int fd, unsigned int rate)
+{
+	struct termios2 tio;
+
+	if (serial_set_raw(fd) || serial_get(fd, &tio))
+		return -1;
+	tio.c_cflag = (tio.c_cflag & ~(CBAUD | CBAUD << IBSHIFT)) | BOTHER;
+	tio.c_ospeed = rate;
+	tio.c_ispeed = rate;
+
+	return serial_set(fd, &tio);
+}
+
+static void send_some(struct direction *d)
+{
+	unsigned char buf[2048];
+	uint32_t seed = d->sent;
+	ssize_t count;
+
+	serial_pattern(&seed, buf, sizeof(buf));
+	count = write(d->from, buf, sizeof(buf));
+	if (count > 0)
+		serial_pattern(&d->sent, buf, count);
+}
+
+static void receive_some(struct direction *d)
+{
+	unsigned char buf[4096], want[4096];
+	int64_t now;
+	ssize_t count;
+
+	count = read(d->to, buf, sizeof(buf));
+	now = now_ns();
+	if (count <= 0)
+		return;
+	serial_pattern(&d->received, want, count);
+	if (memcmp(buf, want, count))
+		d->wrong = true;
+	if (d->begun) {
+		d->count += count;
+		d->last_ns = now;
+	} else {
+		d->begun = true;
+		d->first_ns = now;
+	}
+}
+
+static void exchange(struct direction *d, int64_t end)
+{
+	struct pollfd pfd[2];
+	int i;
+
+	while (now_ns() < end) {
+		for (i = 0; i < 2; i++)
+			pfd[i] = (struct pollfd) { .fd = d[i].from, .events = POLLIN | POLLOUT };
+		if (poll(pfd, 2, 1000) <= 0)
+			continue;
+		for (i = 0; i < 2; i++) {
+			if (pfd[i].revents & POLLOUT)
+				send_some(&d[i]);
+			if (pfd[i].revents & POLLIN)
+				receive_some(&d[!i]);
+		}
+	}
+}
+
+static int env_int(const char *name, int value)
+{
+	const char *text = getenv(name);
+
+	return text ? atoi(text) : value;
+}
+
+FIXTURE(rate) {
+	struct serial_paths paths;
+	int fd[2];
+};
+
+FIXTURE_VARIANT(rate) {
+	unsigned int baud;
+};
+
+FIXTURE_VARIANT_ADD(rate, 300) { .baud = 300 };
+FIXTURE_VARIANT_ADD(rate, 9600) { .baud = 9600 };
+FIXTURE_VARIANT_ADD(rate, 115200) { .baud = 115200 };
+FIXTURE_VARIANT_ADD(rate, 1000000) { .baud = 1000000 };
+FIXTURE_VARIANT_ADD(rate, 4000000) { .baud = 4000000 };
+
+FIXTURE_SETUP(rate)
+{
+	int i;
+
+	serial_find_paths(&self->paths);
+	if (!serial_paths_exist(&self->paths))
+		SKIP(return, "no ports");
+	for (i = 0; i < 2; i++) {
+		self->fd[i] = serial_open(self->paths.path[i]);
+		ASSERT_LE(0, self->fd[i]);
+	}
+	for (i = 0; i < 2; i++) {
+		if (set_rate(self->fd[i], variant->baud))
+			SKIP(return, "%u baud cannot be set", variant->baud);
+		serial_set_nonblock(self->fd[i], true);
+		serial_flush(self->fd[i], TCIOFLUSH);
+	}
+}
+
+FIXTURE_TEARDOWN(rate)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		serial_flush(self->fd[i], TCIOFLUSH);
+		close(self->fd[i]);
+	}
+}
+
+TEST_F_TIMEOUT(rate, mean, 120)
+{
+	struct direction d[2] = {
+		{ .from = self->fd[0], .to = self->fd[1], .sent = 1, .received = 1 },
+		{ .from = self->fd[1], .to = self->fd[0], .sent = 2, .received = 2 },
+	};
+	int limit = env_int("SERIAL_RATE_PPM", 1000);
+	int64_t ns, want, ppm;
+	int i;
+
+	exchange(d, now_ns() + env_int("SERIAL_RATE_SECONDS", 2) * 1000000000LL);
+	for (i = 0; i < 2; i++) {
+		ASSERT_FALSE(d[i].wrong);
+		ASSERT_LT(0, d[i].count);
+		ns = d[i].last_ns - d[i].first_ns;
+		want = d[i].count * BITS * 1000000000LL / variant->baud;
+		ppm = (ns - want) * 1000000 / want;
+		TH_LOG("%u baud, %s: %lld characters in %lld us, %lld ppm too slow", variant->baud,
+		       i ? "back" : "forth", (long long)d[i].count, (long long)ns / 1000,
+		       (long long)ppm);
+		EXPECT_GE(limit, ppm);
+		EXPECT_LE(-limit, ppm);
+	}
+}
+
+TEST_HARNESS_MAIN
