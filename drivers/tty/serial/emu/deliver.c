@@ -147,7 +147,10 @@ static bool emu_wire_take_mark(struct emu_wire *wire, struct emu_round *round,
 	if (mark->type == EMU_EV_LINES)
 		wire->lines_far = mark->value;
 	if (wire->pace)
-		emu_clock_restart(&wire->clock, mark->time, wire->clock.speed);
+		emu_clock_restart(&wire->clock, mark->time, wire->format.rate * wire->pace);
+	/* A break ends with mark for a bit at least, or nobody could see the next start bit */
+	if (mark->type == EMU_EV_BREAK && !mark->value)
+		wire->clock.half_bits = 2;
 	emu_wire_queue_changes(wire);
 
 	return true;

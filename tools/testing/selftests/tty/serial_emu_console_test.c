@@ -125,6 +125,7 @@ static void hear_all(int fd)
 FIXTURE_SETUP(console)
 {
 	char cmdline[4096], option[32];
+	struct serial_paths paths = { };
 
 	self->peer = -1;
 	self->line = console_line();
@@ -145,6 +146,9 @@ FIXTURE_SETUP(console)
 	read_from(SYSRQ, self->sysrq, sizeof(self->sysrq));
 	write_to(PRINTK, "8");
 
+	/* Who does not listen all the time is to get everything nevertheless */
+	strcpy(paths.path[0], self->tty);
+	serial_set_pace(&paths, 0);
 	self->peer = serial_open(self->peer_path);
 	ASSERT_LE(0, self->peer);
 	ASSERT_EQ(0, serial_set_raw(self->peer));
