@@ -7,6 +7,7 @@ KTAP on standard output; exit status 0, 1 if a case failed, 4 if all were skippe
 """
 
 import errno
+import fcntl
 import os
 import pty
 import select
@@ -17,6 +18,7 @@ import threading
 import time
 import traceback
 
+TIOCSRS485 = 0x542f
 NEAR = "/dev/ttyEMU0"
 FAR = "/dev/ttyEMU1"
 
@@ -125,11 +127,13 @@ def hardware_flow():
     """rtscts: held as long as CTS is off, goes on then"""
     with opened(NEAR, rtscts=True, baudrate=115200) as near, \
             opened(FAR, baudrate=115200) as far:
+        wait_until(lambda: near.cts, "CTS on")
         far.rts = False
         wait_until(lambda: not near.cts, "CTS off")
         near.write(b"x" * 100)
         far.timeout = 0.3
-        assert far.read(100) == b""
+        got = far.read(100)
+        assert got == b"", got
         far.timeout = PATIENCE
         far.rts = True
         assert far.read(100) == b"x" * 100
@@ -226,7 +230,7 @@ def lines_at_open():
             assert (far.cts, far.dsr) == (False, False)
         near.dtr = near.rts = True
         with near:
-            assert (far.cts, far.dsr) == (True, True)
+            wait_until(lambda: (far.cts, far.dsr) == (True, True), "both on")
 
 
 def breaks():
@@ -359,7 +363,8 @@ def rs485():
         assert seen, "RTS was never on while sending"
         assert len(far.read(100)) == 100
         wait_until(lambda: not far.cts, "RTS off after sending")
-        near.rs485_mode = None
+        # pySerial has no way to switch it off: None is "leave it as it is"
+        fcntl.ioctl(near.fileno(), TIOCSRS485, bytes(32))
 
 
 def low_latency():

@@ -18,6 +18,9 @@ transfer() {
 
 	random_file "$work/out" "$size"
 	raw "$to" "$rate" crtscts
+	# When socat ends it sets the port to what it was before, and what is in
+	# the buffer still is sent at that speed.
+	raw "$from" "$rate" crtscts
 	exec 8<>"$to"
 	background read_port "$size" <&8
 	reader=$pid

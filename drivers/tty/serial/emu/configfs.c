@@ -6,6 +6,7 @@
  *	serial-emu/<cable>/port<end>/{tty,clock_ppm,rx_fifo,rx_trigger,rx_timeout}
  */
 
+#include <linux/cleanup.h>
 #include <linux/compiler.h>
 #include <linux/configfs.h>
 #include <linux/container_of.h>
@@ -16,6 +17,9 @@
 #include <linux/sysfs.h>
 
 #include "emu.h"
+
+/* What is set in both directions of a cable is the same in both */
+static DEFINE_MUTEX(emu_configfs_lock);
 
 static struct emu_cable *to_emu_cable(struct config_item *item)
 {
@@ -44,6 +48,7 @@ static ssize_t emu_cable_pace_store(struct config_item *item, const char *page, 
 	if (pace > EMU_PACE_MAX)
 		return -EINVAL;
 
+	guard(mutex)(&emu_configfs_lock);
 	for (i = 0; i < EMU_NR_ENDS; i++)
 		emu_wire_set_pace(&cable->wire[i], pace);
 
@@ -66,6 +71,7 @@ static ssize_t emu_cable_plugged_store(struct config_item *item, const char *pag
 	if (ret)
 		return ret;
 
+	guard(mutex)(&emu_configfs_lock);
 	for (i = 0; i < EMU_NR_ENDS; i++)
 		emu_wire_set_plugged(&cable->wire[i], plugged);
 

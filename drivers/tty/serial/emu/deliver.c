@@ -38,6 +38,9 @@
 /* Rounds after which the work lets others have the CPU */
 #define EMU_WIRE_ROUNDS		64
 
+/* After so many ticks of a line that does not change nothing new is seen any more */
+#define EMU_WIRE_TICKS		4096
+
 /* When to look again whether the flip buffer has room */
 #define EMU_WIRE_FULL_DELAY	ms_to_ktime(10)
 
@@ -182,8 +185,11 @@ static void emu_wire_feed_until(struct emu_wire *wire, struct emu_port *rx, ktim
 		return;
 
 	ticks = emu_sampler_ticks(&wire->sampler, time - wire->fed, pace);
+	/* What is left of a tick counts the next time */
+	wire->fed = pace ? ktime_add_ns(wire->fed,
+					emu_sampler_ticks_time(&wire->sampler, ticks, pace)) : time;
+	ticks = min(ticks, EMU_WIRE_TICKS);
 	emu_wire_feed(wire, rx, !wire->low, ticks * wire->sampler.tick, time);
-	wire->fed = time;
 }
 
 /* Without a pace, the line stays as it is for as long as it takes */
@@ -399,6 +405,13 @@ static void emu_wire_settle(struct emu_wire *wire, struct emu_port *rx, struct e
 		emu_wire_feed_pending(wire, rx, round->now);
 }
 
+/* A receiver whose plug is pulled out sees a line at rest */
+static void emu_wire_rest(struct emu_wire *wire, struct emu_port *rx, struct emu_round *round)
+{
+	emu_sampler_init(&wire->sampler, &rx->format, false);
+	wire->fed = round->now;
+}
+
 /* One round: at most what the queue can hold, so that the port lock is not kept for long */
 static void emu_wire_deliver(struct emu_wire *wire, struct emu_port *rx, struct emu_round *round)
 {
@@ -422,7 +435,9 @@ static void emu_wire_deliver_to(struct emu_wire *wire, struct emu_port *rx,
 	emu_port_rx_lines(rx);
 	emu_rx_set_pace(rx, round->pace);
 	emu_wire_deliver(wire, round->unplugged ? NULL : rx, round);
-	if (!round->unplugged && emu_wire_is_sampled(wire, rx, &wire->frame))
+	if (round->unplugged)
+		emu_wire_rest(wire, rx, round);
+	else if (emu_wire_is_sampled(wire, rx, &wire->frame))
 		emu_wire_settle(wire, rx, round);
 	emu_round_due(round, emu_rx_service(rx, wire, round->now));
 	/* What was captured is handled now, there may be more */
@@ -446,7 +461,7 @@ static struct emu_round emu_wire_round(struct emu_wire *wire)
 
 	if (tx) {
 		guard(uart_port_lock_irqsave)(&tx->port);
-		emu_port_set_pace(tx, round.pace);
+		emu_port_set_pace(tx, wire, round.pace);
 		emu_port_transmit(tx);
 	}
 

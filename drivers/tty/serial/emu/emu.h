@@ -214,6 +214,7 @@ struct emu_receiver {
  * @tx_on: whether serial core wants its buffer sent; port lock
  * @backlog: whether the transmitter's FIFO had no room for all there was; port lock
  * @driving: whether the port drives its RS-485 line; port lock
+ * @released: when it stops, or has stopped, to drive it; port lock
  * @address_due: whether the address of whom it sends to is to be sent; port lock
  * @addressed: whether what it receives is for it; port lock
  * @char_mask: the bits of a character of the tty's; port lock
@@ -233,6 +234,7 @@ struct emu_port {
 	bool tx_on;
 	bool backlog;
 	bool driving;
+	ktime_t released;
 	bool address_due;
 	bool addressed;
 	u8 char_mask;
@@ -378,7 +380,7 @@ int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
 		 const struct emu_end *end);
 void emu_port_remove(struct emu_port *ep);
 struct emu_wire *emu_port_in(struct emu_port *ep);
-void emu_port_set_pace(struct emu_port *ep, unsigned int pace);
+void emu_port_set_pace(struct emu_port *ep, struct emu_wire *wire, unsigned int pace);
 void emu_port_transmit(struct emu_port *ep);
 void emu_port_rx_lines(struct emu_port *ep);
 
@@ -405,6 +407,7 @@ void emu_rx_drain(struct emu_port *ep);
 ktime_t emu_rx_service(struct emu_port *ep, struct emu_wire *wire, ktime_t now);
 unsigned int emu_rx_wanted(struct emu_port *ep);
 void emu_rx_push(struct emu_port *ep);
+void emu_rx_resume(struct emu_port *ep);
 void emu_rx_stop(struct emu_port *ep);
 
 /* configfs.c */

@@ -21,12 +21,16 @@
 #include <linux/termios.h>
 #include <linux/timekeeping.h>
 #include <linux/tty.h>
+#include <linux/tty_flip.h>
 #include <linux/wait.h>
 
 #include "emu.h"
 
 /* How many characters go from hand to hand at a time */
 #define EMU_PORT_CHUNK		64
+
+/* A slow reader is to be noticed before there is much more than this in its buffer */
+#define EMU_PORT_BUFFER		65536
 
 /* The wire that the transmitter feeds */
 static struct emu_wire *emu_port_out(struct emu_port *ep)
@@ -100,14 +104,17 @@ static void emu_port_transmit_tty(struct emu_port *ep, struct emu_wire *out, kti
 /**
  * emu_port_set_pace - tell serial core how long a character takes
  * @ep: the port
- * @pace: of the wire that it feeds
+ * @wire: a wire that it may feed
+ * @pace: of that wire
  *
  * Context: the port lock is held.
  */
-void emu_port_set_pace(struct emu_port *ep, unsigned int pace)
+void emu_port_set_pace(struct emu_port *ep, struct emu_wire *wire, unsigned int pace)
 {
-	if (pace)
-		WRITE_ONCE(ep->port.frame_time, emu_format_time(&ep->format, pace));
+	u64 frame_time = emu_format_time(&ep->format, pace);
+
+	if (pace && wire == emu_port_out(ep))
+		WRITE_ONCE(ep->port.frame_time, min(frame_time, UINT_MAX));
 }
 
 /* Is there something that could be sent? */
@@ -219,6 +226,8 @@ static void emu_set_mctrl(struct uart_port *port, unsigned int mctrl)
 	}
 	ep->looped = mctrl & TIOCM_LOOP;
 	emu_port_drive(ep, mctrl & EMU_OUTPUTS);
+	/* The receiver may look at another wire now */
+	emu_wire_kick(ep->in);
 }
 
 static unsigned int emu_get_mctrl(struct uart_port *port)
@@ -248,6 +257,8 @@ static void emu_unthrottle(struct uart_port *port)
 {
 	struct emu_port *ep = to_emu_port(port);
 
+	scoped_guard(uart_port_lock_irqsave, port)
+		emu_rx_resume(ep);
 	emu_wire_kick(ep->in);
 	emu_wire_kick(&ep->loop);
 }
@@ -310,10 +321,13 @@ static void emu_flush_buffer(struct uart_port *port)
 static unsigned int emu_set_baud(struct uart_port *port, struct ktermios *new,
 				 const struct ktermios *old)
 {
-	unsigned int baud;
+	const unsigned int clk = port->uartclk / 16;
+	unsigned int baud, divisor;
 
 	baud = uart_get_baud_rate(port, new, old, EMU_BAUD_MIN, EMU_BAUD_MAX);
-	baud = DIV_ROUND_CLOSEST(port->uartclk / 16, uart_get_divisor(port, baud));
+	/* With spd_cust the divisor is what the user says, 0 for example */
+	divisor = clamp(uart_get_divisor(port, baud), clk / EMU_BAUD_MAX, clk / EMU_BAUD_MIN);
+	baud = DIV_ROUND_CLOSEST(clk, divisor);
 	/* B0 hangs up, and is to be read back */
 	if (new->c_cflag & CBAUD)
 		tty_termios_encode_baud_rate(new, baud, baud);
@@ -356,6 +370,7 @@ static void emu_set_termios(struct uart_port *port, struct ktermios *new,
 		.parity		= emu_parity(new->c_cflag),
 	};
 	uart_update_timeout(port, new->c_cflag, baud);
+	emu_port_set_pace(ep, emu_port_out(ep), emu_wire_pace(emu_port_out(ep)));
 	emu_wire_set_format(ep->out, &ep->format);
 	emu_wire_set_format(&ep->loop, &ep->format);
 	emu_rx_set_termios(ep, new);
@@ -459,6 +474,8 @@ int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
 		emu_wire_exit(&ep->loop);
 		return ret;
 	}
+
+	tty_buffer_set_limit(&ep->port.state->port, EMU_PORT_BUFFER);
 
 	emu_wire_set_tx(ep->out, ep);
 	emu_wire_set_rx(ep->in, ep);

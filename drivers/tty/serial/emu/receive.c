@@ -327,6 +327,20 @@ void emu_rx_frame(struct emu_port *ep, struct emu_wire *wire, const struct emu_f
 }
 
 /**
+ * emu_rx_resume - have the FIFO emptied that a slow reader kept from it
+ * @ep: the port
+ *
+ * The work of the wire does it.
+ *
+ * Context: the port lock is held.
+ */
+void emu_rx_resume(struct emu_port *ep)
+{
+	if (!kfifo_is_empty(&ep->rx.fifo))
+		ep->rx.due = 0;
+}
+
+/**
  * emu_rx_wanted - how many more characters make the FIFO due
  * @ep: the port
  *
@@ -351,7 +365,8 @@ unsigned int emu_rx_wanted(struct emu_port *ep)
  */
 ktime_t emu_rx_service(struct emu_port *ep, struct emu_wire *wire, ktime_t now)
 {
-	if (!emu_rx_listens(ep, wire))
+	/* What was received before the port began to drive an RS-485 line stays due */
+	if (!ep->started || wire != emu_port_in(ep))
 		return KTIME_MAX;
 
 	if (ep->rx.due <= now)

@@ -92,9 +92,13 @@ ktime_t emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t time)
 		return time;
 
 	if (!ep->driving) {
+		/* It may still be driven, for the delay after what was sent before */
+		ktime_t start = max(ktime_get(), ep->released);
+
 		ep->driving = true;
-		emu_wire_set_lines(out, emu_rs485_outputs(ep, ep->port.mctrl & EMU_OUTPUTS));
-		time = ktime_add_ms(ktime_get(), rs485->delay_rts_before_send);
+		emu_wire_set_lines_at(out, emu_rs485_outputs(ep, ep->port.mctrl & EMU_OUTPUTS),
+				      start);
+		time = ktime_add_ms(start, rs485->delay_rts_before_send);
 	}
 	emu_rs485_send_address(ep, out, time);
 
@@ -118,8 +122,9 @@ void emu_rs485_end(struct emu_port *ep, struct emu_wire *out)
 		return;
 
 	ep->driving = false;
+	ep->released = ktime_add_ms(emu_wire_free(out), rs485->delay_rts_after_send);
 	emu_wire_set_lines_at(out, emu_rs485_outputs(ep, ep->port.mctrl & EMU_OUTPUTS),
-			      ktime_add_ms(emu_wire_free(out), rs485->delay_rts_after_send));
+			      ep->released);
 }
 
 /**
@@ -168,6 +173,7 @@ static int emu_rs485_config(struct uart_port *port, struct ktermios *termios,
 			    struct serial_rs485 *rs485)
 {
 	struct emu_port *ep = to_emu_port(port);
+	struct emu_wire *out = ep->looped ? &ep->loop : ep->out;
 	bool had = port->rs485.flags & SER_RS485_ADDRB, has = rs485->flags & SER_RS485_ADDRB;
 
 	ep->driving = false;
@@ -185,8 +191,8 @@ static int emu_rs485_config(struct uart_port *port, struct ktermios *termios,
 
 	/* Serial core restores the outputs when RS-485 is switched off */
 	if (emu_rs485_is_on(rs485))
-		emu_wire_set_lines(ep->out, (port->mctrl & EMU_OUTPUTS & ~TIOCM_RTS) |
-					    emu_rs485_rts(rs485, false));
+		emu_wire_set_lines(out, (port->mctrl & EMU_OUTPUTS & ~TIOCM_RTS) |
+					emu_rs485_rts(rs485, false));
 
 	return 0;
 }

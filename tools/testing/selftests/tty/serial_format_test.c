@@ -278,6 +278,27 @@ TEST_F(format, what_becomes_of_errors)
 	EXPECT_EQ(0, memcmp("\xff\xff", received.data, 2));
 }
 
+/* What is in the FIFO when a slow reader goes on comes at once, and so does what follows */
+TEST_F(format, reader_goes_on)
+{
+	static const struct format fast = { 115200, CS8 };
+	static char data[4200], back[sizeof(data)];
+	struct serial_icounter_struct before, after;
+
+	if (!self->paths.emulated)
+		SKIP(return, "a real port's driver takes what it can, with time to spare");
+	ASSERT_EQ(0, set_format(self->a, &fast));
+	ASSERT_EQ(0, set_format(self->b, &fast));
+	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
+	ASSERT_EQ(0, serial_drain(self->a));
+	EXPECT_LT(3900, serial_read_ms(self->b, back, sizeof(back), 100));
+	before = serial_icount(self->b);
+	ASSERT_EQ(200, serial_write(self->a, data, 200));
+	EXPECT_EQ(200, serial_read_ms(self->b, back, 200, 200));
+	after = serial_icount(self->b);
+	EXPECT_EQ(before.overrun, after.overrun);
+}
+
 /* BEHAVIOUR 6: who does not read and does not say so loses, at a real pace */
 TEST_F(format, overrun)
 {

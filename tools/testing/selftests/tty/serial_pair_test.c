@@ -1731,6 +1731,36 @@ TEST_F(pair, rates_are_rounded)
 	EXPECT_EQ(1230769, tio.c_ispeed);
 }
 
+/* The divisor of spd_cust is the user's: it can be anything, and must do no harm */
+TEST_F(pair, custom_divisors)
+{
+	const int divisors[] = { 0, -1, 1, 0x7fffffff, 15000 };
+	struct serial_struct ss, old;
+	struct termios2 tio;
+	unsigned int i;
+
+	if (!self->paths.emulated)
+		SKIP(return, "it depends on the port what a divisor gives");
+	ASSERT_EQ(0, ioctl(self->a, TIOCGSERIAL, &old));
+	ASSERT_EQ(0, serial_change_cflag(self->a, CBAUD, B38400));
+	for (i = 0; i < ARRAY_SIZE(divisors); i++) {
+		ss = old;
+		ss.flags = (ss.flags & ~ASYNC_SPD_MASK) | ASYNC_SPD_CUST;
+		ss.custom_divisor = divisors[i];
+		ASSERT_EQ(0, ioctl(self->a, TIOCSSERIAL, &ss));
+		ASSERT_EQ(0, serial_change_cflag(self->a, CBAUD, B9600));
+		ASSERT_EQ(0, serial_change_cflag(self->a, CBAUD, B38400));
+		ASSERT_EQ(0, serial_get(self->a, &tio));
+		EXPECT_LE(50, tio.c_ospeed);
+		EXPECT_GE(4000000, tio.c_ospeed);
+		ASSERT_EQ(1, serial_write(self->a, "x", 1));
+		ASSERT_EQ(0, serial_flush(self->a, TCOFLUSH));
+	}
+	/* The last one, of 144 MHz */
+	EXPECT_EQ(9600, tio.c_ospeed);
+	ASSERT_EQ(0, ioctl(self->a, TIOCSSERIAL, &old));
+}
+
 /* What is out of range changes nothing but the rate, to one that is possible */
 TEST_F(pair, impossible_rates)
 {
