@@ -110,25 +110,36 @@ static ssize_t emu_store(const char *page, size_t count, int *setting, int min, 
 	return count;
 }
 
-#define EMU_END_ATTR(_name, _min, _max)							\
+#define EMU_END_SHOW(_name)								\
 static ssize_t emu_end_##_name##_show(struct config_item *item, char *page)		\
 {											\
 	return sysfs_emit(page, "%d\n",							\
 			  READ_ONCE(to_emu_cable_end(item)->settings._name));		\
-}											\
-											\
+}
+
+#define EMU_END_STORE(_name, _min, _max)						\
 static ssize_t emu_end_##_name##_store(struct config_item *item, const char *page,	\
 				       size_t count)					\
 {											\
 	return emu_store(page, count, &to_emu_cable_end(item)->settings._name,		\
 			 _min, _max);							\
-}											\
-CONFIGFS_ATTR(emu_end_, _name)
+}
 
-EMU_END_ATTR(clock_ppm, -EMU_CLOCK_PPM_MAX, EMU_CLOCK_PPM_MAX);
-EMU_END_ATTR(rx_fifo, 1, EMU_RX_FIFO_MAX);
-EMU_END_ATTR(rx_trigger, 1, EMU_RX_FIFO_MAX);
-EMU_END_ATTR(rx_timeout, 0, EMU_RX_TIMEOUT_MAX);
+EMU_END_SHOW(clock_ppm)
+EMU_END_STORE(clock_ppm, -EMU_CLOCK_PPM_MAX, EMU_CLOCK_PPM_MAX)
+CONFIGFS_ATTR(emu_end_, clock_ppm);
+
+EMU_END_SHOW(rx_fifo)
+EMU_END_STORE(rx_fifo, 1, EMU_RX_FIFO_MAX)
+CONFIGFS_ATTR(emu_end_, rx_fifo);
+
+EMU_END_SHOW(rx_trigger)
+EMU_END_STORE(rx_trigger, 1, EMU_RX_FIFO_MAX)
+CONFIGFS_ATTR(emu_end_, rx_trigger);
+
+EMU_END_SHOW(rx_timeout)
+EMU_END_STORE(rx_timeout, 0, EMU_RX_TIMEOUT_MAX)
+CONFIGFS_ATTR(emu_end_, rx_timeout);
 
 static struct configfs_attribute *emu_end_attrs[] = {
 	&emu_end_attr_tty,
