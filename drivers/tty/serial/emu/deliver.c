@@ -44,13 +44,6 @@
 /* When to look again whether the flip buffer has room */
 #define EMU_WIRE_FULL_DELAY	ms_to_ktime(10)
 
-/*
- * When to look again whether a slow reader is still there. It says so itself
- * when it goes on, and when it closes the port, but not when it closes a port
- * that is a console: tty_port_shutdown() leaves such a port running.
- */
-#define EMU_WIRE_HOLD_DELAY	ms_to_ktime(500)
-
 /**
  * struct emu_round - one round of deliveries
  * @now: when it began
@@ -85,11 +78,6 @@ static void emu_wire_begin(struct emu_wire *wire, ktime_t time)
 	wire->frame = wire->format;
 	wire->clock.half_bits += emu_format_half_bits(&wire->frame);
 	wire->shifting = true;
-}
-
-static bool emu_event_is_char(const struct emu_event *event)
-{
-	return event->type <= EMU_EV_CHAR;
 }
 
 /* When the receiver wants to be told: it need not be for each character */
@@ -337,7 +325,7 @@ static bool emu_wire_waits(struct emu_wire *wire, struct emu_port *rx, struct em
 
 	switch (emu_rx_state(rx, wire)) {
 	case EMU_RX_HOLD:
-		delay = EMU_WIRE_HOLD_DELAY;
+		delay = EMU_HOLD_DELAY;
 		break;
 	case EMU_RX_FULL:
 		delay = EMU_WIRE_FULL_DELAY;

@@ -58,6 +58,13 @@ struct emu_port;
 #define EMU_RX_TIMEOUT		4
 #define EMU_RX_TIMEOUT_MAX	1000
 
+/*
+ * When to look again whether a slow reader is still there. It says so itself
+ * when it goes on, and when it closes the port, but not when it closes a port
+ * that is a console: tty_port_shutdown() leaves such a port running.
+ */
+#define EMU_HOLD_DELAY		ms_to_ktime(500)
+
 /* How far a port's clock can be off */
 #define EMU_CLOCK_PPM_MAX	500000
 
@@ -106,6 +113,11 @@ struct emu_event {
 	enum emu_event_type type;
 	unsigned int value;
 };
+
+static inline bool emu_event_is_char(const struct emu_event *event)
+{
+	return event->type <= EMU_EV_CHAR;
+}
 
 /**
  * struct emu_clock - the time on a wire, which does not drift

@@ -32,9 +32,6 @@
 #define EMU_ST_FRAME		BIT(3)
 #define EMU_ST_BREAK		BIT(4)
 
-/* A reader that is slow without flow control is looked after that often */
-#define EMU_RX_HOLD_DELAY	ms_to_ktime(500)
-
 /* No group of characters takes longer to arrive than that */
 #define EMU_RX_GROUP_TIME	NSEC_PER_MSEC
 
@@ -289,7 +286,7 @@ static void emu_rx_interrupt(struct emu_port *ep, ktime_t now)
 {
 	/* Nobody would look at the FIFO of a port whose reader is slow */
 	if (emu_rx_tty_state(ep) == EMU_RX_HOLD)
-		ep->rx.due = ktime_add(now, EMU_RX_HOLD_DELAY);
+		ep->rx.due = ktime_add(now, EMU_HOLD_DELAY);
 	else
 		emu_rx_drain(ep);
 }

@@ -156,6 +156,20 @@ unsigned int emu_wire_room(struct emu_wire *wire)
 	return wire->pace ? min(avail, emu_wire_fifo_room(wire)) : avail;
 }
 
+/* Make ready for characters that follow; false if nobody could see them */
+static bool emu_wire_begin_send(struct emu_wire *wire, unsigned int count)
+{
+	if (wire->brk || !count)
+		return false;
+
+	/* The work goes on by itself until it finds the wire empty, or waits for the reader */
+	if (kfifo_is_empty(&wire->events))
+		emu_wire_kick(wire);
+	wire->chars += count;
+
+	return true;
+}
+
 /**
  * emu_wire_send - put characters on the wire
  * @wire: the wire
@@ -173,14 +187,8 @@ void emu_wire_send(struct emu_wire *wire, enum emu_event_type type, const u8 *ch
 {
 	guard(spinlock_irqsave)(&wire->lock);
 
-	if (wire->brk || !count)
+	if (!emu_wire_begin_send(wire, count))
 		return;
-
-	/* The work goes on by itself until it finds the wire empty, or waits for the reader */
-	if (kfifo_is_empty(&wire->events))
-		emu_wire_kick(wire);
-
-	wire->chars += count;
 	while (count--)
 		emu_wire_put(wire, type, *chars++, time);
 }
@@ -198,13 +206,8 @@ void emu_wire_send_one(struct emu_wire *wire, enum emu_event_type type, u16 data
 {
 	guard(spinlock_irqsave)(&wire->lock);
 
-	if (wire->brk)
-		return;
-
-	if (kfifo_is_empty(&wire->events))
-		emu_wire_kick(wire);
-	wire->chars++;
-	emu_wire_put(wire, type, data, time);
+	if (emu_wire_begin_send(wire, 1))
+		emu_wire_put(wire, type, data, time);
 }
 
 /**
@@ -314,11 +317,6 @@ unsigned int emu_wire_pace(struct emu_wire *wire)
 	return wire->pace;
 }
 
-static bool emu_event_is_char(enum emu_event_type type)
-{
-	return type <= EMU_EV_CHAR;
-}
-
 /**
  * emu_wire_set_plugged - join the wire to its receiver, or pull it out
  * @wire: the wire
@@ -364,7 +362,7 @@ static void emu_wire_remove(struct emu_wire *wire, unsigned long types)
 			break;
 		if (keep || !(types & BIT(event.type)))
 			kfifo_put(&wire->events, event);
-		else if (emu_event_is_char(event.type))
+		else if (emu_event_is_char(&event))
 			wire->chars--;
 		keep = false;
 	}

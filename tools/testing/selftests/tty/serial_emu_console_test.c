@@ -78,7 +78,7 @@ static int console_line(void)
 
 static bool wait_console_line(int line)
 {
-	long end = serial_now_ms() + SERIAL_LIMIT_MS;
+	long end = serial_now_ms() + serial_limit_ms();
 
 	while (console_line() != line && serial_now_ms() < end)
 		serial_sleep_ms(10);
@@ -99,7 +99,7 @@ static int say(const char *text)
 /* Read until this arrives, and return all of it. The buffer starts empty. */
 static bool hear(int fd, const char *text)
 {
-	long end = serial_now_ms() + 2 * SERIAL_LIMIT_MS;
+	long end = serial_now_ms() + 2 * serial_limit_ms();
 	size_t done = 0;
 
 	buf[0] = 0;
@@ -383,6 +383,27 @@ TEST_F(console, close_keeps_the_lines)
 	ASSERT_TRUE(serial_wait_lines(self->peer, TIOCM_DSR | TIOCM_CTS, TIOCM_DSR | TIOCM_CTS));
 	close(tty);
 	EXPECT_TRUE(serial_lines_stay(self->peer, TIOCM_DSR | TIOCM_CTS, TIOCM_DSR | TIOCM_CTS));
+}
+
+/* What the tty was set to last is what the console goes on with, and who opens it next */
+TEST_F(console, close_keeps_the_settings)
+{
+	int tty = serial_open(self->tty);
+	struct termios2 tio;
+
+	ASSERT_LE(0, tty);
+	ASSERT_EQ(0, serial_set_speed(tty, 9600));
+	ASSERT_EQ(0, serial_set_speed(self->peer, 9600));
+	close(tty);
+	ASSERT_EQ(0, say("<3>a message at another rate"));
+	EXPECT_TRUE(hear(self->peer, "a message at another rate\r\n"));
+
+	tty = serial_open(self->tty);
+	ASSERT_LE(0, tty);
+	ASSERT_EQ(0, serial_get(tty, &tio));
+	EXPECT_EQ(9600, tio.c_ospeed);
+	EXPECT_EQ(0, serial_set_speed(tty, 115200));
+	close(tty);
 }
 
 TEST_F(console, sysfs_switch)

@@ -35,40 +35,27 @@ FIXTURE(format)
 
 FIXTURE_SETUP(format)
 {
+	const char *why = serial_why_no_pair(&self->paths, SERIAL_PACE_DEFAULT);
+
 	self->a = -1;
 	self->b = -1;
-	serial_find_paths(&self->paths);
-	if (!serial_paths_exist(&self->paths))
-		SKIP(return, "no %s and %s", self->paths.path[0], self->paths.path[1]);
-	self->a = serial_open(self->paths.path[0]);
-	self->b = serial_open(self->paths.path[1]);
-	ASSERT_LE(0, self->a);
-	ASSERT_LE(0, self->b);
-	ASSERT_EQ(0, serial_set_raw(self->a));
-	ASSERT_EQ(0, serial_set_raw(self->b));
-	serial_flush(self->a, TCIOFLUSH);
-	serial_flush(self->b, TCIOFLUSH);
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, serial_open_both(&self->paths, &self->a, &self->b));
 }
 
 FIXTURE_TEARDOWN(format)
 {
-	if (self->a >= 0)
-		close(self->a);
-	if (self->b >= 0)
-		close(self->b);
+	serial_close_both(&self->paths, self->a, self->b);
 }
 
 static int set_format(int fd, const struct format *format)
 {
-	struct termios2 tio;
-
-	if (serial_get(fd, &tio))
+	if (serial_change_cflag(fd, CSIZE | CSTOPB | PARENB | PARODD | CMSPAR | CRTSCTS,
+				format->cflag))
 		return -1;
-	tio.c_cflag = (tio.c_cflag & (CREAD | CLOCAL | HUPCL)) | format->cflag | BOTHER;
-	tio.c_ospeed = format->baud;
-	tio.c_ispeed = format->baud;
 
-	return serial_set(fd, &tio);
+	return serial_set_speed(fd, format->baud);
 }
 
 /* Send, with time between the characters if wanted, and take what comes */
@@ -112,7 +99,7 @@ static const struct format f8e1 = { 19200, CS8 | PARENB };
 static const struct format f8o1 = { 19200, CS8 | PARENB | PARODD };
 static const struct format f7e1 = { 19200, CS7 | PARENB };
 
-/* BEHAVIOUR 1: every byte intact, and wrong */
+/* Every byte intact, and wrong */
 TEST_F(format, other_parity)
 {
 	unsigned char data[ALL];
@@ -157,6 +144,54 @@ TEST_F(format, no_parity_where_it_is_expected)
 	EXPECT_EQ(0, received.icount.frame);
 }
 
+/* Without it the stop bit that is looked for may be the next start bit */
+TEST_F(format, no_parity_and_no_gap)
+{
+	unsigned char data[ALL];
+	struct received received;
+
+	all_bytes(data);
+	ASSERT_EQ(0, transfer(self->a, &f8n1, self->b, &f8e1, data, ALL, 0, &received));
+	EXPECT_LT(0, received.len);
+	EXPECT_LT(0, received.icount.frame);
+	EXPECT_EQ(received.len, received.icount.rx);
+}
+
+/* What is wrong in both ways counts as one, and the parity comes first */
+TEST_F(format, parity_counts_before_frame)
+{
+	struct received received;
+
+	/* The eighth data bit is no even parity, and the parity bit, 0, no stop bit */
+	ASSERT_EQ(0, transfer(self->a, &f8o1, self->b, &f7e1, "\x01", 1, 5, &received));
+	ASSERT_LE(1, received.len);
+	EXPECT_EQ(1, received.data[0]);
+	EXPECT_EQ(1, received.icount.parity);
+	EXPECT_EQ(0, received.icount.frame);
+}
+
+/* Parity bits that are always the same */
+TEST_F(format, stick_parity)
+{
+	static const struct format mark = { 19200, CS8 | PARENB | PARODD | CMSPAR };
+	static const struct format space = { 19200, CS8 | PARENB | CMSPAR };
+	unsigned char data[ALL];
+	struct received received;
+	struct termios2 tio;
+
+	all_bytes(data);
+	ASSERT_EQ(0, transfer(self->a, &mark, self->b, &space, data, ALL, 0, &received));
+	ASSERT_EQ(0, serial_get(self->a, &tio));
+	if (!(tio.c_cflag & CMSPAR))
+		SKIP(return, "no stick parity");
+	ASSERT_EQ(ALL, received.len);
+	EXPECT_EQ(0, memcmp(data, received.data, ALL));
+	EXPECT_EQ(ALL, received.icount.parity);
+	ASSERT_EQ(0, transfer(self->a, &mark, self->b, &mark, data, ALL, 0, &received));
+	ASSERT_EQ(ALL, received.len);
+	EXPECT_EQ(0, received.icount.parity);
+}
+
 TEST_F(format, stop_bits_do_not_matter)
 {
 	unsigned char data[ALL];
@@ -172,7 +207,7 @@ TEST_F(format, stop_bits_do_not_matter)
 	EXPECT_EQ(0, received.icount.parity + received.icount.frame);
 }
 
-/* BEHAVIOUR 2: garbage with errors, but not silence */
+/* Garbage with errors, but not silence */
 TEST_F(format, faster_sender)
 {
 	static const struct format fast = { 115200, CS8 };
@@ -186,6 +221,18 @@ TEST_F(format, faster_sender)
 	EXPECT_NE(0, memcmp(data, received.data, received.len));
 	EXPECT_LT(0, received.icount.frame + received.icount.brk);
 	EXPECT_EQ(received.len, received.icount.rx);
+}
+
+/* What who looks for the rate goes by: each bit of a U, twice as long, is two */
+TEST_F(format, autobaud)
+{
+	static const struct format half = { 9600, CS8 };
+	struct received received;
+
+	ASSERT_EQ(0, transfer(self->a, &half, self->b, &f8n1, "U", 1, 5, &received));
+	ASSERT_LE(1, received.len);
+	EXPECT_EQ(0x66, received.data[0]);
+	EXPECT_LE(1, received.icount.frame);
 }
 
 /* At least one character for each, and breaks where the line is low for long */
@@ -202,7 +249,7 @@ TEST_F(format, slower_sender)
 	EXPECT_LE(4, received.icount.brk);
 }
 
-/* BEHAVIOUR 7: shorter than a character is a character, longer is a break */
+/* Shorter than a character is a character, longer is a break */
 TEST_F(format, nearly_the_same_rate)
 {
 	static const struct format fast = { 19200 + 19200 / 50, CS8 };
@@ -246,7 +293,7 @@ static int change_iflag(int fd, unsigned int iflag)
 	return serial_change_iflag(fd, INPCK | IGNPAR | PARMRK | ISTRIP, iflag);
 }
 
-/* BEHAVIOUR 4: without INPCK a wrong character is like any other; with it, it depends */
+/* Without INPCK a wrong character is like any other; with it, it depends */
 TEST_F(format, what_becomes_of_errors)
 {
 	static const unsigned char marked[] = { 0xff, 0x00, 'A' };
@@ -299,7 +346,7 @@ TEST_F(format, reader_goes_on)
 	EXPECT_EQ(before.overrun, after.overrun);
 }
 
-/* BEHAVIOUR 6: who does not read and does not say so loses, at a real pace */
+/* Who does not read and does not say so loses, at a real pace */
 TEST_F(format, overrun)
 {
 	static const struct format fast = { 115200, CS8 };

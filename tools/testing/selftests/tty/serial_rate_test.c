@@ -40,28 +40,6 @@ struct direction {
 	bool wrong;
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
-static int set_rate(int fd, unsigned int rate)
-{
-	struct termios2 tio;
-
-	if (serial_set_raw(fd) || serial_get(fd, &tio))
-		return -1;
-	tio.c_cflag = (tio.c_cflag & ~(CBAUD | CBAUD << IBSHIFT)) | BOTHER;
-	tio.c_ospeed = rate;
-	tio.c_ispeed = rate;
-
-	return serial_set(fd, &tio);
-}
-
 static void send_some(struct direction *d)
 {
 	unsigned char buf[2048];
@@ -81,7 +59,7 @@ static void receive_some(struct direction *d)
 	ssize_t count;
 
 	count = read(d->to, buf, sizeof(buf));
-	now = now_ns();
+	now = serial_now_ns();
 	if (count <= 0)
 		return;
 	serial_pattern(&d->received, want, count);
@@ -101,7 +79,7 @@ static void exchange(struct direction *d, int64_t end)
 	struct pollfd pfd[2];
 	int i;
 
-	while (now_ns() < end) {
+	while (serial_now_ns() < end) {
 		for (i = 0; i < 2; i++)
 			pfd[i] = (struct pollfd) { .fd = d[i].from, .events = POLLIN | POLLOUT };
 		if (poll(pfd, 2, 1000) <= 0)
@@ -139,37 +117,26 @@ FIXTURE_VARIANT_ADD(rate, 4000000) { .baud = 4000000 };
 
 FIXTURE_SETUP(rate)
 {
+	const char *why = serial_why_no_pair(&self->paths, SERIAL_PACE_DEFAULT);
 	int i;
 
 	self->fd[0] = -1;
 	self->fd[1] = -1;
-	serial_find_paths(&self->paths);
-	if (!serial_paths_exist(&self->paths))
-		SKIP(return, "no %s and %s", self->paths.path[0], self->paths.path[1]);
+	if (why)
+		SKIP(return, "%s", why);
 	if (variant->baud > (unsigned int)env_int("SERIAL_RATE_MAX", INT_MAX))
 		SKIP(return, "not on this machine");
+	ASSERT_EQ(0, serial_open_both(&self->paths, &self->fd[0], &self->fd[1]));
 	for (i = 0; i < 2; i++) {
-		self->fd[i] = serial_open(self->paths.path[i]);
-		ASSERT_LE(0, self->fd[i]);
-	}
-	for (i = 0; i < 2; i++) {
-		if (set_rate(self->fd[i], variant->baud))
+		if (serial_set_speed(self->fd[i], variant->baud))
 			SKIP(return, "%u baud cannot be set", variant->baud);
 		serial_set_nonblock(self->fd[i], true);
-		serial_flush(self->fd[i], TCIOFLUSH);
 	}
 }
 
 FIXTURE_TEARDOWN(rate)
 {
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		if (self->fd[i] < 0)
-			continue;
-		serial_flush(self->fd[i], TCIOFLUSH);
-		close(self->fd[i]);
-	}
+	serial_close_both(&self->paths, self->fd[0], self->fd[1]);
 }
 
 TEST_F_TIMEOUT(rate, mean, 120)
@@ -182,7 +149,7 @@ TEST_F_TIMEOUT(rate, mean, 120)
 	int64_t ns, want, ppm;
 	int i;
 
-	exchange(d, now_ns() + env_int("SERIAL_RATE_SECONDS", 10) * 1000000000LL);
+	exchange(d, serial_now_ns() + env_int("SERIAL_RATE_SECONDS", 10) * 1000000000LL);
 	for (i = 0; i < 2; i++) {
 		ASSERT_FALSE(d[i].wrong);
 		ASSERT_LT(0, d[i].count);

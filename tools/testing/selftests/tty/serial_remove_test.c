@@ -28,9 +28,6 @@
 #define CLOSING_WAIT_MS	3000
 #define CLOSING_WAIT_DEFAULT_MS	30000
 
-#define LINES_OUT	(TIOCM_DTR | TIOCM_RTS)
-#define LINES_IN	(TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)
-
 /**
  * struct driver - the way to remove a port
  * @dir: the driver in sysfs
@@ -111,13 +108,26 @@ static int driver_bind(struct driver *drv)
 {
 	struct serial_task task = serial_start(task_bind, drv);
 	int ret = serial_task_result_ms(&task, REMOVE_MS);
-	long end = serial_now_ms() + SERIAL_LIMIT_MS;
+	long end = serial_now_ms() + serial_limit_ms();
 
 	/* udev or devtmpfs may need some time */
 	while (!ret && access(drv->node, F_OK) && serial_now_ms() < end)
 		serial_sleep_ms(5);
 
 	return ret;
+}
+
+/* Why the first port cannot be removed, NULL if it can */
+static const char *why_not_removed(struct serial_paths *paths, struct driver *drv)
+{
+	const char *why = serial_why_no_pair(paths, SERIAL_PACE_DEFAULT);
+
+	if (geteuid())
+		return "needs root";
+	if (!why && driver_find(drv, paths->path[0]))
+		why = "no driver lets go of the port";
+
+	return why;
 }
 
 FIXTURE(removal)
@@ -130,27 +140,15 @@ FIXTURE(removal)
 
 FIXTURE_SETUP(removal)
 {
+	const char *why = why_not_removed(&self->paths, &self->drv);
+
 	self->a = -1;
 	self->b = -1;
-	if (geteuid())
-		SKIP(return, "needs root");
-	serial_find_paths(&self->paths);
-	if (!serial_paths_exist(&self->paths))
-		SKIP(return, "no %s and %s", self->paths.path[0], self->paths.path[1]);
-	if (driver_find(&self->drv, self->paths.path[0]))
-		SKIP(return, "no driver lets go of %s", self->paths.path[0]);
-
-	self->a = serial_open(self->paths.path[0]);
-	self->b = serial_open(self->paths.path[1]);
-	ASSERT_LE(0, self->a);
-	ASSERT_LE(0, self->b);
-	ASSERT_EQ(0, serial_set_raw(self->a));
-	ASSERT_EQ(0, serial_set_raw(self->b));
-	serial_lines_on(self->a, LINES_OUT);
-	serial_lines_on(self->b, LINES_OUT);
-	ASSERT_TRUE(serial_wait_lines(self->b, LINES_IN, LINES_IN));
-	serial_flush(self->a, TCIOFLUSH);
-	serial_flush(self->b, TCIOFLUSH);
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, serial_open_both(&self->paths, &self->a, &self->b));
+	ASSERT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS, SERIAL_INPUTS));
+	ASSERT_TRUE(serial_wait_lines(self->b, SERIAL_INPUTS, SERIAL_INPUTS));
 }
 
 FIXTURE_TEARDOWN(removal)
@@ -356,29 +354,17 @@ FIXTURE_VARIANT_ADD(sleeper, open)
 
 FIXTURE_SETUP(sleeper)
 {
+	const char *why = why_not_removed(&self->paths, &self->drv);
+
 	self->a = -1;
 	self->b = -1;
-	if (geteuid())
-		SKIP(return, "needs root");
-	serial_find_paths(&self->paths);
-	if (!serial_paths_exist(&self->paths))
-		SKIP(return, "no %s and %s", self->paths.path[0], self->paths.path[1]);
-	if (driver_find(&self->drv, self->paths.path[0]))
-		SKIP(return, "no driver lets go of %s", self->paths.path[0]);
-
+	if (why)
+		SKIP(return, "%s", why);
 	/* Somebody has to hold the writer back */
 	serial_set_pace(&self->paths, 0);
-	self->a = serial_open(self->paths.path[0]);
-	self->b = serial_open(self->paths.path[1]);
-	ASSERT_LE(0, self->a);
-	ASSERT_LE(0, self->b);
-	ASSERT_EQ(0, serial_set_raw(self->a));
-	ASSERT_EQ(0, serial_set_raw(self->b));
-	serial_lines_on(self->a, LINES_OUT);
-	serial_lines_on(self->b, LINES_OUT);
-	ASSERT_TRUE(serial_wait_lines(self->b, LINES_IN, LINES_IN));
-	serial_flush(self->a, TCIOFLUSH);
-	serial_flush(self->b, TCIOFLUSH);
+	ASSERT_EQ(0, serial_open_both(&self->paths, &self->a, &self->b));
+	ASSERT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS, SERIAL_INPUTS));
+	ASSERT_TRUE(serial_wait_lines(self->b, SERIAL_INPUTS, SERIAL_INPUTS));
 
 	if (variant->blocked) {
 		ASSERT_EQ(0, serial_change_cflag(self->a, 0, CRTSCTS));
@@ -430,11 +416,11 @@ static int task_sleep(void *data)
 /* What does not work with two ports, one of which was just made; NULL if all is well */
 static const char *pair_check(int a, int b)
 {
-	if (serial_set_raw(a) || serial_set_raw(b) || serial_lines_on(b, LINES_OUT))
+	if (serial_set_raw(a) || serial_set_raw(b) || serial_lines_on(b, SERIAL_OUTPUTS))
 		return "settings";
-	if (!serial_wait_lines(b, LINES_IN, LINES_IN))
+	if (!serial_wait_lines(b, SERIAL_INPUTS, SERIAL_INPUTS))
 		return "lines of the port that stayed";
-	if (!serial_wait_lines(a, LINES_IN, LINES_IN))
+	if (!serial_wait_lines(a, SERIAL_INPUTS, SERIAL_INPUTS))
 		return "lines of the new port";
 	if (serial_flush(b, TCIFLUSH))
 		return "flush";
@@ -476,7 +462,10 @@ TEST_F_TIMEOUT(sleeper, wakes_up, 60)
 		self->a = -1;
 		serial_sleep_ms(2 * CLOSE_DELAY_MS);
 	}
-	ASSERT_TRUE(serial_task_sleeps(&task));
+	ASSERT_TRUE(serial_task_sleeps(&task)) {
+		TH_LOG("state %c, result %d", serial_task_state(&task),
+		       serial_task_result_ms(&task, WAKE_MS));
+	}
 	ASSERT_EQ(0, driver_unbind(&self->drv));
 	result = serial_task_result_ms(&task, WAKE_MS);
 	EXPECT_TRUE(result == variant->result || result == variant->or_else) {
@@ -539,7 +528,7 @@ TEST_F_TIMEOUT(removal, open_port, 60)
 	EXPECT_EQ(-1, open(self->paths.path[0], O_RDWR | O_NONBLOCK));
 	EXPECT_TRUE(errno == ENOENT || errno == ENXIO || errno == EIO);
 	EXPECT_TRUE(is_dead(self->a));
-	EXPECT_TRUE(serial_wait_lines(self->b, LINES_IN, 0));
+	EXPECT_TRUE(serial_wait_lines(self->b, SERIAL_INPUTS, 0));
 
 	/* The far end talks to nobody, without noticing */
 	EXPECT_EQ(sizeof(junk), serial_write(self->b, junk, sizeof(junk)));
@@ -559,7 +548,7 @@ TEST_F_TIMEOUT(removal, closed_port, 60)
 	self->a = -1;
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, driver_unbind(&self->drv));
-		EXPECT_TRUE(serial_wait_lines(self->b, LINES_IN, 0));
+		EXPECT_TRUE(serial_wait_lines(self->b, SERIAL_INPUTS, 0));
 		ASSERT_EQ(0, driver_bind(&self->drv));
 		EXPECT_TRUE(pair_works(&self->paths, self->b));
 	}
@@ -655,7 +644,7 @@ static bool busy_join(struct busy *busy)
 	if (!busy->started)
 		return false;
 	clock_gettime(CLOCK_REALTIME, &ts);
-	ts.tv_sec += SERIAL_LIMIT_MS / 1000;
+	ts.tv_sec += serial_limit_ms() / 1000;
 
 	return !pthread_timedjoin_np(busy->thread, NULL, &ts);
 }

@@ -122,44 +122,26 @@ FIXTURE_VARIANT_ADD(stream, rtscts)
 
 FIXTURE_SETUP(stream)
 {
-	int i;
+	/* What flow control has to hold back comes at a real pace only */
+	int pace = variant->lossless ? 0 : SERIAL_PACE_DEFAULT, i;
+	const char *why = serial_why_no_pair(&self->paths, pace);
 
 	self->fd[0] = -1;
 	self->fd[1] = -1;
-	serial_find_paths(&self->paths);
-	if (!serial_paths_exist(&self->paths))
-		SKIP(return, "no %s and %s", self->paths.path[0], self->paths.path[1]);
-	if (variant->lossless && !self->paths.emulated)
-		SKIP(return, "only an emulated cable holds data back");
-
-	/* What flow control has to hold back comes at a real pace only */
-	serial_set_pace(&self->paths, variant->lossless ? 0 : SERIAL_PACE_DEFAULT);
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, serial_open_both(&self->paths, &self->fd[0], &self->fd[1]));
 	for (i = 0; i < 2; i++) {
-		self->fd[i] = serial_open(self->paths.path[i]);
-		ASSERT_LE(0, self->fd[i]);
-		ASSERT_EQ(0, serial_set_raw(self->fd[i]));
 		ASSERT_EQ(0, serial_change_cflag(self->fd[i], variant->speed ? CBAUD : 0,
 						 variant->cflag | variant->speed));
 		ASSERT_EQ(0, serial_set_nonblock(self->fd[i], true));
-	}
-	for (i = 0; i < 2; i++) {
-		serial_lines_on(self->fd[i], TIOCM_DTR | TIOCM_RTS);
-		serial_flush(self->fd[i], TCIOFLUSH);
 	}
 }
 
 FIXTURE_TEARDOWN(stream)
 {
-	int i;
-
 	serial_set_pace(&self->paths, SERIAL_PACE_DEFAULT);
-	for (i = 0; i < 2; i++) {
-		if (self->fd[i] < 0)
-			continue;
-		serial_set_raw(self->fd[i]);
-		serial_flush(self->fd[i], TCIOFLUSH);
-		close(self->fd[i]);
-	}
+	serial_close_both(&self->paths, self->fd[0], self->fd[1]);
 }
 
 static uint64_t stream_size(void)

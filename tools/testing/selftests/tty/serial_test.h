@@ -17,6 +17,7 @@
 #include <linux/serial.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -36,26 +38,51 @@
 #define TIOCM_LOOP	0x8000
 #endif
 
-/* Whatever has to happen happens within this time, even on a loaded machine */
-#define SERIAL_LIMIT_MS		5000
+#define SERIAL_OUTPUTS		(TIOCM_DTR | TIOCM_RTS)
+#define SERIAL_INPUTS		(TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)
 
 /* For so long we look whether what must not happen does not */
 #define SERIAL_QUIET_MS		150
 
 #define SERIAL_PATH_MAX		64
 
+/**
+ * struct serial_paths - the ports that are tested
+ * @path: both of them
+ * @emulated: whether they are the serial console emulator's
+ * @loop: whether both are the same one, in loopback mode
+ */
 struct serial_paths {
 	char path[2][SERIAL_PATH_MAX];
 	bool emulated;
+	bool loop;
 };
 
-static inline long serial_now_ms(void)
+static inline int64_t serial_now_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static inline int64_t serial_now_us(void)
+{
+	return serial_now_ns() / 1000;
+}
+
+static inline long serial_now_ms(void)
+{
+	return serial_now_ns() / 1000000;
+}
+
+/* Whatever has to happen happens within this time, even on a loaded machine */
+static inline int serial_limit_ms(void)
+{
+	const char *limit = getenv("SERIAL_LIMIT_MS");
+
+	return limit ? atoi(limit) : 5000;
 }
 
 static inline void serial_sleep_ms(long ms)
@@ -66,15 +93,23 @@ static inline void serial_sleep_ms(long ms)
 		;
 }
 
-/* SERIAL_PAIR="/dev/ttyX /dev/ttyY" tells which ports to use */
+/*
+ * SERIAL_PAIR="/dev/ttyX /dev/ttyY" tells which ports to use, SERIAL_PAIR=/dev/ttyX
+ * which one to use in loopback mode.
+ */
 static inline void serial_find_paths(struct serial_paths *paths)
 {
 	const char *pair = getenv("SERIAL_PAIR");
+	int count;
 
-	if (!pair || sscanf(pair, "%63s %63s", paths->path[0], paths->path[1]) != 2) {
+	count = sscanf(pair ? pair : "", "%63s %63s", paths->path[0], paths->path[1]);
+	if (count < 1) {
 		strcpy(paths->path[0], "/dev/ttyEMU0");
 		strcpy(paths->path[1], "/dev/ttyEMU1");
+	} else if (count == 1) {
+		strcpy(paths->path[1], paths->path[0]);
 	}
+	paths->loop = !strcmp(paths->path[0], paths->path[1]);
 	paths->emulated = !strncmp(paths->path[0], "/dev/ttyEMU", 11);
 }
 
@@ -140,6 +175,20 @@ static inline int serial_set_raw(int fd)
 	return serial_set(fd, &tio);
 }
 
+/* Any rate, in both directions */
+static inline int serial_set_speed(int fd, unsigned int baud)
+{
+	struct termios2 tio;
+
+	if (serial_get(fd, &tio))
+		return -1;
+	tio.c_cflag = (tio.c_cflag & ~(CBAUD | CBAUD << IBSHIFT)) | BOTHER;
+	tio.c_ospeed = baud;
+	tio.c_ispeed = baud;
+
+	return serial_set(fd, &tio);
+}
+
 static inline int serial_change_cflag(int fd, unsigned int clear, unsigned int set)
 {
 	struct termios2 tio;
@@ -200,7 +249,7 @@ static inline int serial_lines_off(int fd, int lines)
 /* Wait until the lines of the mask have these values */
 static inline bool serial_wait_lines(int fd, int mask, int value)
 {
-	long end = serial_now_ms() + SERIAL_LIMIT_MS;
+	long end = serial_now_ms() + serial_limit_ms();
 	int lines;
 
 	do {
@@ -229,6 +278,30 @@ static inline bool serial_lines_stay(int fd, int mask, int value)
 	return true;
 }
 
+/*
+ * Whether an output is wired to these inputs of the far end. It is on, and so it
+ * is left. An emulated cable is wired: a test that finds otherwise is to fail.
+ */
+static inline bool serial_is_wired(const struct serial_paths *paths, int from, int output,
+				   int to, int inputs)
+{
+	int was = serial_lines(from) & output;
+	bool wired;
+
+	if (paths->emulated)
+		return true;
+	serial_lines_on(from, output);
+	wired = serial_wait_lines(to, inputs, inputs);
+	serial_lines_off(from, output);
+	wired = wired && serial_wait_lines(to, inputs, 0);
+	if (was) {
+		serial_lines_on(from, output);
+		wired = wired && serial_wait_lines(to, inputs, inputs);
+	}
+
+	return wired;
+}
+
 /* Read until there is as much as wanted, or nothing comes for so long */
 static inline size_t serial_read_ms(int fd, void *buf, size_t size, int ms)
 {
@@ -248,7 +321,7 @@ static inline size_t serial_read_ms(int fd, void *buf, size_t size, int ms)
 
 static inline size_t serial_read(int fd, void *buf, size_t size)
 {
-	return serial_read_ms(fd, buf, size, SERIAL_LIMIT_MS);
+	return serial_read_ms(fd, buf, size, serial_limit_ms());
 }
 
 static inline bool serial_nothing_arrives(int fd)
@@ -275,7 +348,7 @@ static inline size_t serial_write(int fd, const void *buf, size_t size)
 	ssize_t count;
 
 	serial_set_nonblock(fd, true);
-	while (done < size && poll(&pfd, 1, SERIAL_LIMIT_MS) > 0) {
+	while (done < size && poll(&pfd, 1, serial_limit_ms()) > 0) {
 		count = write(fd, (const char *)buf + done, size - done);
 		if (count < 0 && errno != EAGAIN)
 			break;
@@ -329,6 +402,15 @@ static inline int serial_flush(int fd, int queue)
 	return ioctl(fd, TCFLSH, queue);
 }
 
+static inline int serial_send_break(int fd, int ms)
+{
+	if (ioctl(fd, TIOCSBRK))
+		return -1;
+	serial_sleep_ms(ms);
+
+	return ioctl(fd, TIOCCBRK);
+}
+
 static inline int serial_flow(int fd, int action)
 {
 	return ioctl(fd, TCXONC, action);
@@ -357,6 +439,85 @@ static inline struct serial_icounter_struct serial_icount(int fd)
 	return icount;
 }
 
+/* Bring a port to the state in which every test finds it */
+static inline int serial_reset(const struct serial_paths *paths, int fd)
+{
+	int lines = SERIAL_OUTPUTS | (paths->loop ? TIOCM_LOOP : 0);
+
+	ioctl(fd, TIOCCBRK);
+	ioctl(fd, TIOCNXCL);
+	/* What has no modem lines has something to show nevertheless */
+	if (serial_set_raw(fd) || (ioctl(fd, TIOCMSET, &lines) && errno != ENOTTY))
+		return -1;
+	serial_flow(fd, TCOON);
+
+	return serial_flush(fd, TCIOFLUSH);
+}
+
+/* A ring or a carrier of the last test's may be on its way, or one that comes back */
+static inline bool serial_lines_settle(const struct serial_paths *paths, int fd)
+{
+	int lines = paths->emulated && !paths->loop ? SERIAL_INPUTS : 0;
+
+	if (serial_lines(fd) < 0)
+		return errno == ENOTTY;
+
+	return serial_wait_lines(fd, TIOCM_RNG | lines, lines);
+}
+
+/* Both first, so that none waits for the other one's handshake */
+static inline int serial_open_both(const struct serial_paths *paths, int *a, int *b)
+{
+	char buf[256];
+
+	*a = serial_open(paths->path[0]);
+	*b = serial_open(paths->path[1]);
+	if (*a < 0 || *b < 0 || serial_reset(paths, *a) || serial_reset(paths, *b))
+		return -1;
+	/* Edges may still be on their way, and must not be taken for the test's */
+	if (!serial_lines_settle(paths, *a) || !serial_lines_settle(paths, *b))
+		return -1;
+
+	while (serial_read_ms(*a, buf, sizeof(buf), 20) || serial_read_ms(*b, buf, sizeof(buf), 20))
+		;
+
+	return 0;
+}
+
+static inline void serial_close_both(const struct serial_paths *paths, int a, int b)
+{
+	if (a >= 0) {
+		serial_reset(paths, a);
+		serial_lines_off(a, TIOCM_LOOP);
+		close(a);
+	}
+	if (b >= 0) {
+		serial_reset(paths, b);
+		serial_lines_off(b, TIOCM_LOOP);
+		close(b);
+	}
+}
+
+/* Why these ports cannot be tested at a pace, NULL if they can */
+static inline const char *serial_why_not(struct serial_paths *paths, int pace)
+{
+	serial_find_paths(paths);
+	if (!serial_paths_exist(paths))
+		return "there are no such ports, see SERIAL_PAIR";
+	if (!serial_set_pace(paths, pace) && pace != SERIAL_PACE_DEFAULT)
+		return "only an emulated cable has a pace";
+
+	return NULL;
+}
+
+/* The same, for tests that need the two ends of a cable */
+static inline const char *serial_why_no_pair(struct serial_paths *paths, int pace)
+{
+	const char *why = serial_why_not(paths, pace);
+
+	return !why && paths->loop ? "needs two ports" : why;
+}
+
 /* Wait until a counter has the expected value, and see whether it stays so */
 #define serial_wait_count(fd, field, value) \
 	serial_wait_counter(fd, offsetof(struct serial_icounter_struct, field), value)
@@ -370,7 +531,7 @@ static inline int serial_counter(int fd, size_t offset)
 
 static inline bool serial_wait_counter(int fd, size_t offset, int value)
 {
-	long end = serial_now_ms() + SERIAL_LIMIT_MS;
+	long end = serial_now_ms() + serial_limit_ms();
 
 	while (serial_counter(fd, offset) != value && serial_now_ms() < end)
 		serial_sleep_ms(5);
@@ -416,6 +577,8 @@ static inline struct serial_task serial_start(int (*fn)(void *arg), void *arg)
 	task.pid = fork();
 	if (!task.pid) {
 		close(fds[0]);
+		/* A test that fails must not leave it behind, for the next one to meet */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		serial_catch(SIGUSR1, serial_no_action);
 		alarm(60);
 		if (write(fds[1], &result, sizeof(result)) == sizeof(result)) {
@@ -464,7 +627,7 @@ static inline bool serial_task_ended(const struct serial_task *task, int ms)
 /* Wait until it sleeps. False if it has ended instead. */
 static inline bool serial_task_sleeps(const struct serial_task *task)
 {
-	long end = serial_now_ms() + SERIAL_LIMIT_MS;
+	long end = serial_now_ms() + serial_limit_ms();
 	int seen = 0;
 
 	while (seen < 3 && serial_now_ms() < end) {
@@ -485,6 +648,46 @@ static inline bool serial_task_stays(const struct serial_task *task)
 static inline void serial_task_signal(const struct serial_task *task)
 {
 	kill(task->pid, SIGUSR1);
+}
+
+/* What the leader of a session on a port gets to know */
+#define SERIAL_GOT_HUP		1
+#define SERIAL_GOT_CONT		2
+#define SERIAL_GOT_INT		4
+
+static atomic_int serial_got;
+
+static inline void serial_note_signal(int sig)
+{
+	serial_got |= sig == SIGHUP ? SERIAL_GOT_HUP :
+		      sig == SIGCONT ? SERIAL_GOT_CONT : SERIAL_GOT_INT;
+}
+
+/* Become the leader of a session on a port, in a task; returns the port */
+static inline int serial_lead_session(const char *path)
+{
+	int fd;
+
+	if (setsid() < 0)
+		return -1;
+	serial_catch(SIGHUP, serial_note_signal);
+	serial_catch(SIGCONT, serial_note_signal);
+	serial_catch(SIGINT, serial_note_signal);
+	fd = open(path, O_RDWR | O_NONBLOCK);
+
+	return fd < 0 || ioctl(fd, TIOCSCTTY, 0) ? -1 : fd;
+}
+
+/* Sleep until all of these signals have come */
+static inline int serial_wait_signals(int all)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	while ((serial_got & all) != all)
+		sigsuspend(&set);
+
+	return serial_got;
 }
 
 /* A task that needs no further attention */
@@ -523,7 +726,7 @@ static inline int serial_task_result_ms(struct serial_task *task, int ms)
 
 static inline int serial_task_result(struct serial_task *task)
 {
-	return serial_task_result_ms(task, SERIAL_LIMIT_MS);
+	return serial_task_result_ms(task, serial_limit_ms());
 }
 
 #endif /* _SERIAL_TEST_H */

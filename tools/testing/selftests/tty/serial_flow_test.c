@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How a sender is stopped and goes on, on two serial ports that are joined by a
+ * null-modem cable: see serial_pair_test.
+ */
+
+#include "kselftest_harness.h"
+#include "serial_test.h"
+
+#define PATTERN_SEED	0x5eed1234
+
+FIXTURE(flow)
+{
+	struct serial_paths paths;
+	int a;
+	int b;
+};
+
+FIXTURE_VARIANT(flow)
+{
+	int pace;
+};
+
+/* As on a real line, or on a real line */
+FIXTURE_VARIANT_ADD(flow, real_time)
+{
+	.pace = SERIAL_PACE_DEFAULT,
+};
+
+/* As fast as the machine can, and without loss */
+FIXTURE_VARIANT_ADD(flow, unpaced)
+{
+	.pace = 0,
+};
+
+FIXTURE_SETUP(flow)
+{
+	const char *why = serial_why_no_pair(&self->paths, variant->pace);
+
+	self->a = -1;
+	self->b = -1;
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, serial_open_both(&self->paths, &self->a, &self->b));
+}
+
+FIXTURE_TEARDOWN(flow)
+{
+	serial_set_pace(&self->paths, SERIAL_PACE_DEFAULT);
+	serial_close_both(&self->paths, self->a, self->b);
+}
+
+#define is_wired(output, inputs) \
+	serial_is_wired(&self->paths, self->a, output, self->b, inputs)
+
+static int task_drain(void *arg)
+{
+	return serial_drain(*(int *)arg) ? -errno : 0;
+}
+
+/* Fill everything up, then read it: nothing is lost */
+static size_t hold_back_and_read(int from, int to, bool lines)
+{
+	static unsigned char data[200000], back[200000];
+	uint32_t seed = PATTERN_SEED;
+	size_t sent, i;
+
+	serial_pattern(&seed, data, sizeof(data));
+	if (lines)
+		for (i = 0; i < sizeof(data); i++)
+			data[i] = i % 61 == 60 ? '\n' : 'a' + data[i] % 26;
+
+	sent = serial_fill(from, data, sizeof(data));
+	if (sent == sizeof(data))
+		return 0;
+	if (serial_read_ms(to, back, sent, 1000) != sent || memcmp(data, back, sent))
+		return 0;
+
+	/* And on it goes */
+	if (serial_write(from, data, 61) != 61)
+		return 0;
+
+	return serial_read(to, back, 61) == 61 && !memcmp(data, back, 61) ? sent : 0;
+}
+
+TEST_F(flow, slow_reader_raw)
+{
+	if (variant->pace)
+		SKIP(return, "only a cable without a pace holds data back");
+	EXPECT_LT(4096, hold_back_and_read(self->a, self->b, false));
+	EXPECT_LT(4096, hold_back_and_read(self->b, self->a, false));
+}
+
+/*
+ * A line that is not complete when the data ends is not readable, so the end of
+ * the last one comes later.
+ */
+TEST_F(flow, slow_reader_canonical)
+{
+	static unsigned char data[200000], back[200000];
+	struct termios2 tio;
+	size_t sent, i;
+
+	if (variant->pace)
+		SKIP(return, "only a cable without a pace holds data back");
+	ASSERT_EQ(0, serial_get(self->b, &tio));
+	tio.c_lflag |= ICANON;
+	ASSERT_EQ(0, serial_set(self->b, &tio));
+
+	for (i = 0; i < sizeof(data); i++)
+		data[i] = i % 61 == 60 ? '\n' : 'a' + i / 61 % 26;
+	sent = serial_fill(self->a, data, sizeof(data));
+	ASSERT_LT(4096, sent);
+	ASSERT_GT(100000, sent);
+
+	i = sent / 61 * 61;
+	ASSERT_EQ(i, serial_read(self->b, back, i));
+	EXPECT_EQ(0, memcmp(data, back, i));
+	i = 61 - sent % 61;
+	ASSERT_EQ(i, serial_write(self->a, data + sent, i));
+	ASSERT_EQ(61, serial_read(self->b, back, 61));
+	EXPECT_EQ(0, memcmp(data + sent + i - 61, back, 61));
+}
+
+TEST_F(flow, pollout_comes_and_goes)
+{
+	struct pollfd pfd = { .fd = self->a, .events = POLLOUT };
+	static char data[200000];
+	size_t sent;
+	ssize_t ret;
+
+	if (variant->pace)
+		SKIP(return, "only a cable without a pace holds data back");
+	sent = serial_fill(self->a, data, sizeof(data));
+	ASSERT_GT(100000, sent);
+	EXPECT_EQ(0, poll(&pfd, 1, 0));
+	ASSERT_EQ(0, serial_set_nonblock(self->a, true));
+	do {
+		ret = write(self->a, data, 1);
+	} while (ret == 1 && ++sent);
+	EXPECT_EQ(-1, ret);
+	EXPECT_EQ(EAGAIN, errno);
+
+	ASSERT_EQ(sent, serial_read(self->b, data, sent));
+	EXPECT_EQ(1, poll(&pfd, 1, serial_limit_ms()));
+	EXPECT_EQ(POLLOUT, pfd.revents);
+}
+
+/* Flow control */
+
+#define BULK	65536
+
+static unsigned char bulk[BULK];
+
+static int task_write_bulk(void *arg)
+{
+	size_t done = 0;
+	ssize_t count;
+
+	while (done < BULK) {
+		count = write(*(int *)arg, bulk + done, BULK - done);
+		if (count < 0)
+			return -errno;
+		done += count;
+	}
+
+	return 0;
+}
+
+/* Read it with pauses, so that the writer has to stop again and again */
+static size_t read_bulk(int fd)
+{
+	static unsigned char back[BULK];
+	size_t done = 0, i;
+
+	while (done < BULK) {
+		if (serial_read(fd, back + done, BULK / 8) != BULK / 8)
+			return done;
+		done += BULK / 8;
+		serial_sleep_ms(50);
+	}
+	for (i = 0; i < done && back[i] == bulk[i]; i++)
+		;
+
+	return i;
+}
+
+/* Without the characters that mean something themselves */
+static void make_bulk(bool software)
+{
+	uint32_t seed = PATTERN_SEED;
+	size_t i;
+
+	serial_pattern(&seed, bulk, BULK);
+	if (software)
+		for (i = 0; i < BULK; i++)
+			bulk[i] |= 0x20;
+}
+
+TEST_F(flow, rtscts_end_to_end)
+{
+	struct serial_task task;
+
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	make_bulk(false);
+	ASSERT_EQ(0, serial_change_cflag(self->a, 0, CRTSCTS));
+	ASSERT_EQ(0, serial_change_cflag(self->b, 0, CRTSCTS));
+	task = serial_start(task_write_bulk, &self->a);
+
+	/* Nobody reads: the reader's RTS falls and the writer stops */
+	EXPECT_TRUE(serial_wait_lines(self->b, TIOCM_RTS, 0));
+	EXPECT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, 0));
+	EXPECT_TRUE(serial_task_sleeps(&task));
+
+	EXPECT_EQ(BULK, read_bulk(self->b));
+	EXPECT_EQ(0, serial_task_result(&task));
+	EXPECT_TRUE(serial_wait_lines(self->b, TIOCM_RTS, TIOCM_RTS));
+	EXPECT_TRUE(serial_nothing_arrives(self->b));
+}
+
+TEST_F(flow, xonxoff_end_to_end)
+{
+	struct serial_task task;
+	int tx = serial_icount(self->b).tx;
+
+	make_bulk(true);
+	ASSERT_EQ(0, serial_change_iflag(self->a, 0, IXON));
+	ASSERT_EQ(0, serial_change_iflag(self->b, 0, IXOFF));
+	task = serial_start(task_write_bulk, &self->a);
+	EXPECT_TRUE(serial_wait_count(self->b, tx, tx + 1));
+	EXPECT_TRUE(serial_task_sleeps(&task));
+
+	EXPECT_EQ(BULK, read_bulk(self->b));
+	EXPECT_EQ(0, serial_task_result(&task));
+	EXPECT_TRUE(serial_nothing_arrives(self->b));
+	EXPECT_TRUE(serial_nothing_arrives(self->a));
+	/* As many XON as XOFF */
+	EXPECT_EQ(0, (serial_icount(self->b).tx - tx) % 2);
+}
+
+/* A port without CRTSCTS sends whatever the lines are */
+TEST_F(flow, rtscts_at_the_reader_only)
+{
+	ASSERT_EQ(0, serial_change_cflag(self->b, 0, CRTSCTS));
+	ASSERT_EQ(0, serial_lines_off(self->b, TIOCM_RTS));
+	ASSERT_EQ(3, serial_write(self->a, "abc", 3));
+	EXPECT_TRUE(serial_arrives(self->b, "abc", 3));
+}
+
+/* Stop the writer at a by the lines */
+#define HOLD_A_BY_CTS() do {							\
+	ASSERT_EQ(0, serial_change_cflag(self->a, 0, CRTSCTS));			\
+	ASSERT_EQ(0, serial_lines_off(self->b, TIOCM_RTS));			\
+	ASSERT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, 0));			\
+} while (0)
+
+TEST_F(flow, cts_holds_data)
+{
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	HOLD_A_BY_CTS();
+	ASSERT_EQ(4, serial_write(self->a, "held", 4));
+	EXPECT_EQ(4, serial_outq(self->a));
+	EXPECT_TRUE(serial_nothing_arrives(self->b));
+	ASSERT_EQ(0, serial_lines_on(self->b, TIOCM_RTS));
+	EXPECT_TRUE(serial_arrives(self->b, "held", 4));
+	EXPECT_EQ(0, serial_outq(self->a));
+}
+
+/* A writer is not woken for little */
+TEST_F(flow, pollout_below_256)
+{
+	struct pollfd pfd = { .fd = self->a, .events = POLLOUT };
+	static char data[255];
+
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	HOLD_A_BY_CTS();
+	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
+	EXPECT_EQ(sizeof(data), serial_outq(self->a));
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	ASSERT_EQ(1, serial_write(self->a, data, 1));
+	EXPECT_EQ(0, poll(&pfd, 1, 0));
+}
+
+TEST_F(flow, crtscts_off_lets_go)
+{
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	HOLD_A_BY_CTS();
+	ASSERT_EQ(4, serial_write(self->a, "held", 4));
+	EXPECT_TRUE(serial_nothing_arrives(self->b));
+	ASSERT_EQ(0, serial_change_cflag(self->a, CRTSCTS, 0));
+	EXPECT_TRUE(serial_arrives(self->b, "held", 4));
+}
+
+TEST_F(flow, drain_waits_for_cts)
+{
+	struct serial_task task;
+
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	HOLD_A_BY_CTS();
+	ASSERT_EQ(4, serial_write(self->a, "held", 4));
+	task = serial_start(task_drain, &self->a);
+	ASSERT_TRUE(serial_task_sleeps(&task));
+	EXPECT_TRUE(serial_task_stays(&task));
+	ASSERT_EQ(0, serial_lines_on(self->b, TIOCM_RTS));
+	EXPECT_EQ(0, serial_task_result(&task));
+	EXPECT_EQ(0, serial_outq(self->a));
+	EXPECT_TRUE(serial_arrives(self->b, "held", 4));
+}
+
+TEST_F(flow, drain_signal)
+{
+	struct serial_task task;
+
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	HOLD_A_BY_CTS();
+	ASSERT_EQ(4, serial_write(self->a, "held", 4));
+	task = serial_start(task_drain, &self->a);
+	ASSERT_TRUE(serial_task_sleeps(&task));
+	serial_task_signal(&task);
+	EXPECT_EQ(-EINTR, serial_task_result(&task));
+}
+
+TEST_F(flow, output_flush_drops_what_is_held)
+{
+	struct serial_task task;
+
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	HOLD_A_BY_CTS();
+	ASSERT_EQ(4, serial_write(self->a, "gone", 4));
+	ASSERT_EQ(0, serial_flush(self->a, TCOFLUSH));
+	EXPECT_EQ(0, serial_outq(self->a));
+	task = serial_start(task_drain, &self->a);
+	EXPECT_EQ(0, serial_task_result_ms(&task, 2000));
+	ASSERT_EQ(0, serial_lines_on(self->b, TIOCM_RTS));
+	EXPECT_TRUE(serial_nothing_arrives(self->b));
+	ASSERT_EQ(3, serial_write(self->a, "new", 3));
+	EXPECT_TRUE(serial_arrives(self->b, "new", 3));
+}
+
+TEST_F(flow, output_flush_empties_the_wire)
+{
+	static char data[200000];
+	struct serial_task task;
+	size_t sent, rest;
+
+	if (variant->pace)
+		SKIP(return, "only a cable without a pace holds data back");
+	sent = serial_fill(self->a, data, sizeof(data));
+	ASSERT_EQ(0, serial_flush(self->a, TCOFLUSH));
+	EXPECT_EQ(0, serial_outq(self->a));
+	task = serial_start(task_drain, &self->a);
+	EXPECT_EQ(0, serial_task_result_ms(&task, 2000));
+	/* At least what kept the writer from going on is gone */
+	rest = serial_read_ms(self->b, data, sizeof(data), SERIAL_QUIET_MS);
+	EXPECT_GT(sent - 256, rest);
+	ASSERT_EQ(3, serial_write(self->a, "new", 3));
+	EXPECT_TRUE(serial_arrives(self->b, "new", 3));
+}
+
+TEST_F(flow, ixon_stops_and_goes_on)
+{
+	ASSERT_EQ(0, serial_change_iflag(self->a, 0, IXON));
+	ASSERT_EQ(1, serial_write(self->b, "\x13", 1));
+	EXPECT_TRUE(serial_nothing_arrives(self->a));
+	ASSERT_EQ(4, serial_write(self->a, "held", 4));
+	EXPECT_TRUE(serial_nothing_arrives(self->b));
+	ASSERT_EQ(1, serial_write(self->b, "\x11", 1));
+	EXPECT_TRUE(serial_arrives(self->b, "held", 4));
+	EXPECT_TRUE(serial_nothing_arrives(self->a));
+}
+
+TEST_F(flow, x_char_overtakes_data_without_cts)
+{
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	HOLD_A_BY_CTS();
+	ASSERT_EQ(4, serial_write(self->a, "held", 4));
+	ASSERT_EQ(0, serial_flow(self->a, TCIOFF));
+	EXPECT_TRUE(serial_arrives(self->b, "\x13", 1));
+	ASSERT_EQ(0, serial_lines_on(self->b, TIOCM_RTS));
+	EXPECT_TRUE(serial_arrives(self->b, "held", 4));
+}
+
+TEST_F(flow, lsr_tells_when_all_is_sent)
+{
+	unsigned int lsr;
+
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	HOLD_A_BY_CTS();
+	ASSERT_EQ(0, serial_lines_on(self->b, TIOCM_RTS));
+	ASSERT_EQ(3, serial_write(self->a, "abc", 3));
+	ASSERT_EQ(0, serial_drain(self->a));
+	ASSERT_EQ(0, ioctl(self->a, TIOCSERGETLSR, &lsr));
+	EXPECT_EQ(TIOCSER_TEMT, lsr & TIOCSER_TEMT);
+	EXPECT_TRUE(serial_arrives(self->b, "abc", 3));
+}
+
+TEST_F(flow, lsr_tells_that_not_all_is_sent)
+{
+	static char data[200000];
+	unsigned int lsr;
+	size_t sent;
+
+	if (variant->pace)
+		SKIP(return, "only a cable without a pace holds data back");
+	sent = serial_fill(self->a, data, sizeof(data));
+	ASSERT_EQ(0, ioctl(self->a, TIOCSERGETLSR, &lsr));
+	EXPECT_EQ(0, lsr & TIOCSER_TEMT);
+	EXPECT_EQ(sent, serial_read(self->b, data, sent));
+}
+
+/* What is left in the writer's buffer when nothing moves any more */
+static int settled_outq(int fd)
+{
+	int i, count = serial_outq(fd);
+
+	for (i = 0; i < 20 && count; i++) {
+		serial_sleep_ms(10);
+		count = serial_outq(fd);
+	}
+
+	return count;
+}
+
+/*
+ * A change of the lines waits behind the characters that were sent before it.
+ * It is the reader who makes it wait here, which no real cable does.
+ */
+TEST_F(flow, edge_waits_for_data)
+{
+	static char data[200000];
+	size_t sent = 0;
+	int held;
+
+	if (variant->pace)
+		SKIP(return, "only a cable without a pace holds data back");
+	do {
+		ASSERT_EQ(32, serial_write(self->a, data, 32));
+		sent += 32;
+		held = settled_outq(self->a);
+	} while (!held && sent < sizeof(data));
+	ASSERT_GT(sizeof(data), sent);
+
+	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_DTR));
+	EXPECT_TRUE(serial_lines_stay(self->b, TIOCM_DSR, TIOCM_DSR));
+	EXPECT_EQ(0, serial_lines(self->a) & TIOCM_DTR);
+	EXPECT_EQ(sent, serial_read(self->b, data, sent));
+	EXPECT_TRUE(serial_wait_lines(self->b, TIOCM_DSR, 0));
+}
+
+TEST_F(flow, break_waits_for_data)
+{
+	static char data[200000];
+	size_t sent = 0;
+
+	if (variant->pace)
+		SKIP(return, "only a cable without a pace holds data back");
+	memset(data, 'x', sizeof(data));
+	/* What the reader leaves fits on the wire, or TIOCSBRK would wait for it */
+	sent = serial_fill(self->a, data, 4100);
+	ASSERT_EQ(4100, sent);
+	serial_sleep_ms(50);
+	ASSERT_EQ(0, ioctl(self->a, TIOCSBRK));
+	ASSERT_EQ(0, ioctl(self->a, TIOCCBRK));
+	EXPECT_LE(sent, serial_read_ms(self->b, data, sizeof(data), SERIAL_QUIET_MS));
+	EXPECT_EQ('x', data[sent - 1]);
+}
+
+TEST_HARNESS_MAIN
