@@ -8,7 +8,7 @@
 settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SEND SUITES CHECKS
 export $(settings)
 
-goals := run test soak check series send build config tags dist clean
+goals := run test soak bench check series send build config tags dist clean
 
 .PHONY: help $(goals)
 
@@ -22,6 +22,7 @@ help:
 ## make check     all that can be checked without running the driver
 ##                (CHECKS="checkpatch sparse ...": some of it)
 ## make soak      the long runs, on the debug kernel
+## make bench     what a pair of ports costs, and how exact its rates are
 ## make series    write patches/ and the files beside it from build/linux
 ## make send      mail the series; without SEND=1 only show what would be done
 ## make tags      an index of the kernel tree for editors
@@ -56,7 +57,7 @@ test:
 check:
 	@scripts/check $(CHECKS)
 
-soak series send:
+soak bench series send:
 	@scripts/$@
 
 build:

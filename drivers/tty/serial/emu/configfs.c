@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Serial console emulator: what the user can see and set, in configfs.
+ * Serial console emulator: what the user can make, see and set, in configfs.
  *
- *	serial-emu/<cable>/{pace,plugged}
- *	serial-emu/<cable>/port<end>/{tty,clock_ppm,rx_fifo,rx_trigger,rx_timeout}
+ *	serial-emu/<cable>/{topology,pace,plugged,live}
+ *	serial-emu/<cable>/<port>/{tty,cts,dsr,dcd,ri}
+ *	serial-emu/<cable>/<port>/{clock_ppm,rx_fifo,rx_trigger,rx_timeout}
+ *
+ * A cable that is live depends on its directories: they cannot be removed. What
+ * makes no sense to change then cannot be changed.
  */
 
 #include <linux/cleanup.h>
-#include <linux/compiler.h>
 #include <linux/configfs.h>
 #include <linux/container_of.h>
+#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kstrtox.h>
+#include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/sprintf.h>
+#include <linux/string.h>
 #include <linux/sysfs.h>
 
 #include "emu.h"
 
-/* What is set in both directions of a cable is the same in both */
-static DEFINE_MUTEX(emu_configfs_lock);
+static struct configfs_subsystem emu_subsys;
 
 static struct emu_cable *to_emu_cable(struct config_item *item)
 {
@@ -31,72 +38,88 @@ static struct emu_cable_end *to_emu_cable_end(struct config_item *item)
 	return container_of(to_config_group(item), struct emu_cable_end, group);
 }
 
-static ssize_t emu_cable_pace_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%u\n", emu_wire_pace(&to_emu_cable(item)->wire[0]));
-}
-
-static ssize_t emu_cable_pace_store(struct config_item *item, const char *page, size_t count)
-{
-	struct emu_cable *cable = to_emu_cable(item);
-	unsigned int pace;
-	int i, ret;
-
-	ret = kstrtouint(page, 10, &pace);
-	if (ret)
-		return ret;
-	if (pace > EMU_PACE_MAX)
-		return -EINVAL;
-
-	guard(mutex)(&emu_configfs_lock);
-	for (i = 0; i < EMU_NR_ENDS; i++)
-		emu_wire_set_pace(&cable->wire[i], pace);
-
-	return count;
-}
-CONFIGFS_ATTR(emu_cable_, pace);
-
-static ssize_t emu_cable_plugged_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%d\n", emu_wire_is_plugged(&to_emu_cable(item)->wire[0]));
-}
-
-static ssize_t emu_cable_plugged_store(struct config_item *item, const char *page, size_t count)
-{
-	struct emu_cable *cable = to_emu_cable(item);
-	bool plugged;
-	int i, ret;
-
-	ret = kstrtobool(page, &plugged);
-	if (ret)
-		return ret;
-
-	guard(mutex)(&emu_configfs_lock);
-	for (i = 0; i < EMU_NR_ENDS; i++)
-		emu_wire_set_plugged(&cable->wire[i], plugged);
-
-	return count;
-}
-CONFIGFS_ATTR(emu_cable_, plugged);
-
-static struct configfs_attribute *emu_cable_attrs[] = {
-	&emu_cable_attr_pace,
-	&emu_cable_attr_plugged,
-	NULL
-};
-
-static const struct config_item_type emu_cable_type = {
-	.ct_attrs	= emu_cable_attrs,
-	.ct_owner	= THIS_MODULE,
-};
+/* Ends */
 
 static ssize_t emu_end_tty_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, EMU_TTY_NAME "%u\n", to_emu_cable_end(item)->line);
+	struct emu_cable_end *end = to_emu_cable_end(item);
+
+	guard(mutex)(&end->cable->lock);
+
+	if (!end->cable->live)
+		return sysfs_emit(page, "\n");
+
+	return sysfs_emit(page, EMU_TTY_NAME "%u\n", end->line);
 }
 CONFIGFS_ATTR_RO(emu_end_, tty);
 
-static ssize_t emu_store(const char *page, size_t count, int *setting, int min, int max)
+static ssize_t emu_source_show(struct emu_cable_end *end, char *page,
+			       const enum emu_source *source)
+{
+	guard(mutex)(&end->cable->lock);
+
+	return sysfs_emit(page, "%s\n", emu_source_names[*source]);
+}
+
+static ssize_t emu_source_store(struct emu_cable_end *end, const char *page, size_t count,
+				enum emu_source *source)
+{
+	int value = __sysfs_match_string(emu_source_names, -1, page);
+
+	if (value < 0)
+		return value;
+
+	guard(mutex)(&end->cable->lock);
+
+	if (end->cable->live)
+		return -EBUSY;
+	*source = value;
+
+	return count;
+}
+
+#define EMU_SOURCE_SHOW(_name)								\
+static ssize_t emu_end_##_name##_show(struct config_item *item, char *page)		\
+{											\
+	struct emu_cable_end *end = to_emu_cable_end(item);				\
+											\
+	return emu_source_show(end, page, &end->wiring._name);				\
+}
+
+#define EMU_SOURCE_STORE(_name)								\
+static ssize_t emu_end_##_name##_store(struct config_item *item, const char *page,	\
+				       size_t count)					\
+{											\
+	struct emu_cable_end *end = to_emu_cable_end(item);				\
+											\
+	return emu_source_store(end, page, count, &end->wiring._name);			\
+}
+
+EMU_SOURCE_SHOW(cts)
+EMU_SOURCE_STORE(cts)
+CONFIGFS_ATTR(emu_end_, cts);
+
+EMU_SOURCE_SHOW(dsr)
+EMU_SOURCE_STORE(dsr)
+CONFIGFS_ATTR(emu_end_, dsr);
+
+EMU_SOURCE_SHOW(dcd)
+EMU_SOURCE_STORE(dcd)
+CONFIGFS_ATTR(emu_end_, dcd);
+
+EMU_SOURCE_SHOW(ri)
+EMU_SOURCE_STORE(ri)
+CONFIGFS_ATTR(emu_end_, ri);
+
+static ssize_t emu_end_show(struct emu_cable_end *end, char *page, const int *setting)
+{
+	guard(mutex)(&end->cable->lock);
+
+	return sysfs_emit(page, "%d\n", *setting);
+}
+
+static ssize_t emu_end_store(struct emu_cable_end *end, const char *page, size_t count,
+			     int *setting, int min, int max)
 {
 	int value, ret;
 
@@ -105,7 +128,12 @@ static ssize_t emu_store(const char *page, size_t count, int *setting, int min, 
 		return ret;
 	if (value < min || value > max)
 		return -EINVAL;
-	WRITE_ONCE(*setting, value);
+
+	guard(mutex)(&end->cable->lock);
+
+	if (end->cable->live)
+		return -EBUSY;
+	*setting = value;
 
 	return count;
 }
@@ -113,16 +141,18 @@ static ssize_t emu_store(const char *page, size_t count, int *setting, int min, 
 #define EMU_END_SHOW(_name)								\
 static ssize_t emu_end_##_name##_show(struct config_item *item, char *page)		\
 {											\
-	return sysfs_emit(page, "%d\n",							\
-			  READ_ONCE(to_emu_cable_end(item)->settings._name));		\
+	struct emu_cable_end *end = to_emu_cable_end(item);				\
+											\
+	return emu_end_show(end, page, &end->settings._name);				\
 }
 
 #define EMU_END_STORE(_name, _min, _max)						\
 static ssize_t emu_end_##_name##_store(struct config_item *item, const char *page,	\
 				       size_t count)					\
 {											\
-	return emu_store(page, count, &to_emu_cable_end(item)->settings._name,		\
-			 _min, _max);							\
+	struct emu_cable_end *end = to_emu_cable_end(item);				\
+											\
+	return emu_end_store(end, page, count, &end->settings._name, _min, _max);	\
 }
 
 EMU_END_SHOW(clock_ppm)
@@ -143,6 +173,10 @@ CONFIGFS_ATTR(emu_end_, rx_timeout);
 
 static struct configfs_attribute *emu_end_attrs[] = {
 	&emu_end_attr_tty,
+	&emu_end_attr_cts,
+	&emu_end_attr_dsr,
+	&emu_end_attr_dcd,
+	&emu_end_attr_ri,
 	&emu_end_attr_clock_ppm,
 	&emu_end_attr_rx_fifo,
 	&emu_end_attr_rx_trigger,
@@ -150,12 +184,269 @@ static struct configfs_attribute *emu_end_attrs[] = {
 	NULL
 };
 
+static void emu_end_release(struct config_item *item)
+{
+	kfree(to_emu_cable_end(item));
+}
+
+static const struct configfs_item_operations emu_end_item_ops = {
+	.release	= emu_end_release,
+};
+
 static const struct config_item_type emu_end_type = {
+	.ct_item_ops	= &emu_end_item_ops,
 	.ct_attrs	= emu_end_attrs,
 	.ct_owner	= THIS_MODULE,
 };
 
+/* Cables */
+
+static ssize_t emu_cable_topology_show(struct config_item *item, char *page)
+{
+	struct emu_cable *cable = to_emu_cable(item);
+
+	guard(mutex)(&cable->lock);
+
+	return sysfs_emit(page, "%s\n", emu_topology_names[cable->topology]);
+}
+
+static ssize_t emu_cable_topology_store(struct config_item *item, const char *page, size_t count)
+{
+	struct emu_cable *cable = to_emu_cable(item);
+	int topology;
+
+	topology = __sysfs_match_string(emu_topology_names, -1, page);
+	if (topology < 0)
+		return topology;
+
+	guard(mutex)(&cable->lock);
+
+	if (cable->live)
+		return -EBUSY;
+	cable->topology = topology;
+
+	return count;
+}
+CONFIGFS_ATTR(emu_cable_, topology);
+
+static ssize_t emu_cable_pace_show(struct config_item *item, char *page)
+{
+	struct emu_cable *cable = to_emu_cable(item);
+
+	guard(mutex)(&cable->lock);
+
+	return sysfs_emit(page, "%u\n", cable->pace);
+}
+
+static ssize_t emu_cable_pace_store(struct config_item *item, const char *page, size_t count)
+{
+	struct emu_cable *cable = to_emu_cable(item);
+	unsigned int pace;
+	int i, ret;
+
+	ret = kstrtouint(page, 10, &pace);
+	if (ret)
+		return ret;
+	if (pace > EMU_PACE_MAX)
+		return -EINVAL;
+
+	guard(mutex)(&cable->lock);
+
+	cable->pace = pace;
+	for (i = 0; cable->live && i < EMU_NR_ENDS; i++)
+		emu_wire_set_pace(&cable->wire[i], pace);
+
+	return count;
+}
+CONFIGFS_ATTR(emu_cable_, pace);
+
+static ssize_t emu_cable_plugged_show(struct config_item *item, char *page)
+{
+	struct emu_cable *cable = to_emu_cable(item);
+
+	guard(mutex)(&cable->lock);
+
+	return sysfs_emit(page, "%d\n", cable->plugged);
+}
+
+static ssize_t emu_cable_plugged_store(struct config_item *item, const char *page, size_t count)
+{
+	struct emu_cable *cable = to_emu_cable(item);
+	bool plugged;
+	int i, ret;
+
+	ret = kstrtobool(page, &plugged);
+	if (ret)
+		return ret;
+
+	guard(mutex)(&cable->lock);
+
+	cable->plugged = plugged;
+	for (i = 0; cable->live && i < EMU_NR_ENDS; i++)
+		emu_wire_set_plugged(&cable->wire[i], plugged);
+
+	return count;
+}
+CONFIGFS_ATTR(emu_cable_, plugged);
+
+static ssize_t emu_cable_live_show(struct config_item *item, char *page)
+{
+	struct emu_cable *cable = to_emu_cable(item);
+
+	guard(mutex)(&cable->lock);
+
+	return sysfs_emit(page, "%d\n", cable->live);
+}
+
+static void emu_cable_undepend(struct emu_cable *cable, unsigned int count)
+{
+	/* Its directories cannot be removed anyway */
+	if (cable->permanent)
+		return;
+
+	while (count--)
+		configfs_undepend_item_unlocked(&cable->end[count]->group.cg_item);
+}
+
+/* An end that is being made, or about to be removed, cannot be depended on */
+static int emu_cable_depend(struct emu_cable *cable)
+{
+	unsigned int i;
+	int ret;
+
+	if (cable->permanent)
+		return 0;
+
+	for (i = 0; i < cable->nr_ends; i++) {
+		ret = configfs_depend_item_unlocked(&emu_subsys, &cable->end[i]->group.cg_item);
+		if (ret) {
+			emu_cable_undepend(cable, i);
+			return ret == -ENOENT ? -EBUSY : ret;
+		}
+	}
+
+	return 0;
+}
+
+static int emu_cable_go_live(struct emu_cable *cable)
+{
+	int ret = 0;
+
+	/* Under this lock an end is made, and becomes part of configfs' tree */
+	mutex_lock(&emu_subsys.su_mutex);
+	guard(mutex)(&cable->lock);
+	if (!cable->live)
+		ret = emu_cable_depend(cable);
+	mutex_unlock(&emu_subsys.su_mutex);
+	if (ret || cable->live)
+		return ret;
+
+	ret = emu_cable_activate(cable);
+	if (ret)
+		emu_cable_undepend(cable, cable->nr_ends);
+
+	return ret;
+}
+
+static void emu_cable_go_dead(struct emu_cable *cable)
+{
+	guard(mutex)(&cable->lock);
+
+	if (!cable->live)
+		return;
+
+	emu_cable_deactivate(cable);
+	emu_cable_undepend(cable, cable->nr_ends);
+}
+
+static ssize_t emu_cable_live_store(struct config_item *item, const char *page, size_t count)
+{
+	struct emu_cable *cable = to_emu_cable(item);
+	bool live;
+	int ret;
+
+	ret = kstrtobool(page, &live);
+	if (ret)
+		return ret;
+
+	if (live)
+		ret = emu_cable_go_live(cable);
+	else
+		emu_cable_go_dead(cable);
+
+	return ret ?: count;
+}
+CONFIGFS_ATTR(emu_cable_, live);
+
+static struct configfs_attribute *emu_cable_attrs[] = {
+	&emu_cable_attr_topology,
+	&emu_cable_attr_pace,
+	&emu_cable_attr_plugged,
+	&emu_cable_attr_live,
+	NULL
+};
+
+static void emu_cable_release(struct config_item *item)
+{
+	emu_cable_free(to_emu_cable(item));
+}
+
+static const struct configfs_item_operations emu_cable_item_ops = {
+	.release	= emu_cable_release,
+};
+
+static struct config_group *emu_cable_make_end(struct config_group *group, const char *name)
+{
+	struct emu_cable_end *end;
+
+	end = emu_cable_add_end(to_emu_cable(&group->cg_item));
+	if (IS_ERR(end))
+		return ERR_CAST(end);
+
+	config_group_init_type_name(&end->group, name, &emu_end_type);
+
+	return &end->group;
+}
+
+static void emu_cable_drop_end(struct config_group *group, struct config_item *item)
+{
+	emu_cable_remove_end(to_emu_cable_end(item));
+	config_item_put(item);
+}
+
+static const struct configfs_group_operations emu_cable_group_ops = {
+	.make_group	= emu_cable_make_end,
+	.drop_item	= emu_cable_drop_end,
+};
+
+static const struct config_item_type emu_cable_type = {
+	.ct_item_ops	= &emu_cable_item_ops,
+	.ct_group_ops	= &emu_cable_group_ops,
+	.ct_attrs	= emu_cable_attrs,
+	.ct_owner	= THIS_MODULE,
+};
+
+/* All of it */
+
+static struct config_group *emu_make_cable(struct config_group *group, const char *name)
+{
+	struct emu_cable *cable;
+
+	cable = emu_cable_alloc();
+	if (!cable)
+		return ERR_PTR(-ENOMEM);
+
+	config_group_init_type_name(&cable->group, name, &emu_cable_type);
+
+	return &cable->group;
+}
+
+static const struct configfs_group_operations emu_subsys_group_ops = {
+	.make_group	= emu_make_cable,
+};
+
 static const struct config_item_type emu_subsys_type = {
+	.ct_group_ops	= &emu_subsys_group_ops,
 	.ct_owner	= THIS_MODULE,
 };
 
@@ -168,61 +459,114 @@ static struct configfs_subsystem emu_subsys = {
 	},
 };
 
-/**
- * emu_configfs_add_cable - show a cable
- * @cable: the cable, whose ports are there
- * @number: of the cables that are there without anybody having made them
- *
- * Context: process; may sleep.
- * Return: 0, or the error of configfs.
- */
-int emu_configfs_add_cable(struct emu_cable *cable, unsigned int number)
+static int emu_cable_add_default_end(struct emu_cable *cable, int i)
 {
 	char name[CONFIGFS_ITEM_NAME_LEN];
-	int i;
+	struct emu_cable_end *end;
 
-	snprintf(name, sizeof(name), "null-modem%u", number);
-	config_group_init_type_name(&cable->group, name, &emu_cable_type);
+	end = emu_cable_add_end(cable);
+	if (IS_ERR(end))
+		return PTR_ERR(end);
+
+	snprintf(name, sizeof(name), "port%d", i);
+	config_group_init_type_name(&end->group, name, &emu_end_type);
+	configfs_add_default_group(&end->group, &cable->group);
+
+	return 0;
+}
+
+static void emu_cable_put(struct emu_cable *cable)
+{
+	configfs_remove_default_groups(&cable->group);
+	config_group_put(&cable->group);
+}
+
+static int emu_cable_set_up(struct emu_cable *cable)
+{
+	int i, ret;
+
 	for (i = 0; i < EMU_NR_ENDS; i++) {
-		snprintf(name, sizeof(name), "port%d", i);
-		config_group_init_type_name(&cable->end[i].group, name, &emu_end_type);
-		configfs_add_default_group(&cable->end[i].group, &cable->group);
+		ret = emu_cable_add_default_end(cable, i);
+		if (ret)
+			return ret;
 	}
 
-	return configfs_register_group(&emu_subsys.su_group, &cable->group);
+	return emu_cable_go_live(cable);
+}
+
+/**
+ * emu_configfs_add_cable - make a null-modem cable that nobody can remove, live
+ * @number: of these cables
+ *
+ * Context: process; may sleep. Between emu_configfs_init() and
+ *	emu_configfs_register().
+ * Return: the cable, or the error of emu_cable_activate(), or ENOMEM.
+ */
+struct emu_cable *emu_configfs_add_cable(unsigned int number)
+{
+	char name[CONFIGFS_ITEM_NAME_LEN];
+	struct emu_cable *cable;
+	int ret;
+
+	cable = emu_cable_alloc();
+	if (!cable)
+		return ERR_PTR(-ENOMEM);
+
+	cable->permanent = true;
+	snprintf(name, sizeof(name), "null-modem%u", number);
+	config_group_init_type_name(&cable->group, name, &emu_cable_type);
+	ret = emu_cable_set_up(cable);
+	if (ret) {
+		emu_cable_put(cable);
+		return ERR_PTR(ret);
+	}
+	configfs_add_default_group(&cable->group, &emu_subsys.su_group);
+
+	return cable;
 }
 
 /**
  * emu_configfs_remove_cable - undo emu_configfs_add_cable()
  * @cable: the cable
  *
- * Context: process; may sleep.
+ * Context: process; may sleep. Before emu_configfs_register(), or after
+ *	emu_configfs_unregister().
  */
 void emu_configfs_remove_cable(struct emu_cable *cable)
 {
-	configfs_unregister_group(&cable->group);
+	emu_cable_go_dead(cable);
+	list_del(&cable->group.group_entry);
+	emu_cable_put(cable);
 }
 
 /**
- * emu_configfs_init - make the directory of the driver
+ * emu_configfs_init - make the directory of the driver, which nobody can see yet
+ *
+ * Context: process; may sleep.
+ */
+void emu_configfs_init(void)
+{
+	config_group_init(&emu_subsys.su_group);
+	mutex_init(&emu_subsys.su_mutex);
+}
+
+/**
+ * emu_configfs_register - let the user see the directory of the driver
  *
  * Context: process; may sleep.
  * Return: 0, or the error of configfs.
  */
-int emu_configfs_init(void)
+int emu_configfs_register(void)
 {
-	config_group_init(&emu_subsys.su_group);
-	mutex_init(&emu_subsys.su_mutex);
-
 	return configfs_register_subsystem(&emu_subsys);
 }
 
 /**
- * emu_configfs_exit - undo emu_configfs_init()
+ * emu_configfs_unregister - undo emu_configfs_register()
  *
- * Context: process; may sleep.
+ * Context: process; may sleep. There is no cable that a user made.
  */
-void emu_configfs_exit(void)
+void emu_configfs_unregister(void)
 {
 	configfs_unregister_subsystem(&emu_subsys);
 }

@@ -188,16 +188,31 @@ static void emu_wire_feed_pending(struct emu_wire *wire, struct emu_port *rx, kt
 	emu_wire_feed(wire, rx, !wire->low, ticks * wire->sampler.tick, time);
 }
 
-static void emu_wire_feed_char(struct emu_wire *wire, struct emu_port *rx, u16 data, ktime_t time)
+/* How far a character had got at a time, as emu_sampler_feed() wants it */
+static u64 emu_wire_progress(struct emu_wire *wire, ktime_t time, unsigned int pace)
 {
-	u64 half_bit = emu_sampler_half_bit(&wire->sampler);
+	if (time <= wire->begun)
+		return 0;
+
+	return emu_sampler_ticks(&wire->sampler, time - wire->begun, pace) * wire->sampler.tick;
+}
+
+/* Let the receiver see a character, or a part of it */
+static void emu_wire_feed_char(struct emu_wire *wire, struct emu_port *rx, u16 data, u64 from,
+			       u64 to, ktime_t time)
+{
+	u64 half_bit = emu_sampler_half_bit(&wire->sampler), begin = 0, end;
 	unsigned int count, i;
 	u32 bits;
 
 	bits = emu_frame_bits(&wire->frame, data, &count);
-	for (i = 0; i < count; i++)
-		emu_wire_feed(wire, rx, bits & BIT(i), 2 * half_bit, time);
-	emu_wire_feed(wire, rx, true, wire->frame.half_stop_bits * half_bit, time);
+	for (i = 0; i <= count; i++) {
+		end = begin + (i < count ? 2 : wire->frame.half_stop_bits) * half_bit;
+		if (max(begin, from) < min(end, to))
+			emu_wire_feed(wire, rx, i == count || bits & BIT(i),
+				      min(end, to) - max(begin, from), time);
+		begin = end;
+	}
 }
 
 /* Does the receiver see something else than what was sent in this format? */
@@ -223,14 +238,18 @@ static void emu_wire_deliver_char(struct emu_wire *wire, struct emu_port *rx,
 				  const struct emu_round *round, const struct emu_event *event)
 {
 	struct emu_frame frame = { .data = event->value };
+	u64 from = 0;
 
 	if (!rx)
 		return;
 
 	emu_wire_tune(wire, rx);
-	if (emu_wire_is_sampled(wire, rx, &wire->frame)) {
-		emu_wire_feed_until(wire, rx, wire->begun, round->pace);
-		emu_wire_feed_char(wire, rx, event->value, event->time);
+	/* The plug may have been put in when it had begun */
+	if (round->pace)
+		from = emu_wire_progress(wire, wire->joined, round->pace);
+	if (from || emu_wire_is_sampled(wire, rx, &wire->frame)) {
+		emu_wire_feed_until(wire, rx, max(wire->begun, wire->joined), round->pace);
+		emu_wire_feed_char(wire, rx, event->value, from, U64_MAX, event->time);
 	} else {
 		frame.data &= GENMASK(rx->format.data_bits - 1, 0);
 		emu_rx_frame(rx, wire, &frame, event->time);
@@ -393,11 +412,47 @@ static void emu_wire_settle(struct emu_wire *wire, struct emu_port *rx, struct e
 		emu_wire_feed_pending(wire, rx, round->now);
 }
 
+/* The character that is being shifted out, if there is one */
+static bool emu_wire_peek_shifting(struct emu_wire *wire, struct emu_event *event)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	return wire->shifting && kfifo_peek(&wire->events, event);
+}
+
+/* The plug is pulled out: the rest of a character that is under way looks like mark */
+static void emu_wire_cut(struct emu_wire *wire, struct emu_port *rx, struct emu_round *round)
+{
+	struct emu_event event;
+
+	if (!round->pace || !emu_wire_peek_shifting(wire, &event) || wire->begun > round->now)
+		return;
+
+	emu_wire_tune(wire, rx);
+	emu_wire_feed_until(wire, rx, wire->begun, round->pace);
+	emu_wire_feed_char(wire, rx, event.value, 0,
+			   emu_wire_progress(wire, round->now, round->pace), round->now);
+	emu_wire_feed_pending(wire, rx, round->now);
+}
+
 /* A receiver whose plug is pulled out sees a line at rest */
 static void emu_wire_rest(struct emu_wire *wire, struct emu_port *rx, struct emu_round *round)
 {
 	emu_sampler_init(&wire->sampler, &rx->format, false);
 	wire->fed = round->now;
+}
+
+/* Has the plug been pulled out, or put in? */
+static void emu_wire_plug(struct emu_wire *wire, struct emu_port *rx, struct emu_round *round)
+{
+	if (round->unplugged == wire->cut)
+		return;
+
+	wire->cut = round->unplugged;
+	if (wire->cut)
+		emu_wire_cut(wire, rx, round);
+	else
+		wire->joined = round->now;
 }
 
 /* One round: at most what the queue can hold, so that the port lock is not kept for long */
@@ -422,6 +477,7 @@ static void emu_wire_deliver_to(struct emu_wire *wire, struct emu_port *rx,
 	/* The loopback mode may have been entered or left, the pace or format changed */
 	emu_port_rx_lines(rx);
 	emu_rx_set_pace(rx, round->pace);
+	emu_wire_plug(wire, rx, round);
 	emu_wire_deliver(wire, round->unplugged ? NULL : rx, round);
 	if (round->unplugged)
 		emu_wire_rest(wire, rx, round);
@@ -448,9 +504,12 @@ static struct emu_round emu_wire_round(struct emu_wire *wire)
 	}
 
 	if (tx) {
-		guard(uart_port_lock_irqsave)(&tx->port);
+		guard(uart_port_lock_check_sysrq_irqsave)(&tx->port);
 		emu_port_set_pace(tx, wire, round.pace);
+		/* Its outputs may drive its own inputs */
+		emu_port_rx_lines(tx);
 		emu_port_transmit(tx);
+		emu_port_push(tx);
 	}
 
 	round.now = ktime_get();

@@ -36,6 +36,7 @@
 
 struct console;
 struct device;
+struct emu_wiring;
 struct platform_device;
 struct emu_port;
 
@@ -154,6 +155,8 @@ struct emu_clock {
  * @running: whoever takes events off the wire holds this; protects what is below
  * @fed: up to when the receiver knows the line
  * @low: whether the line is at space because of a break
+ * @cut: whether the receiver knows that the plug is pulled out
+ * @joined: when it was put in last
  * @sampler: the receiver's view of the line, if it is not simply the same
  * @timer: starts @work when something is due
  * @work: takes the events off the wire
@@ -184,6 +187,8 @@ struct emu_wire {
 	struct mutex running;
 	ktime_t fed;
 	bool low;
+	bool cut;
+	ktime_t joined;
 	struct emu_sampler sampler;
 	struct hrtimer timer;
 	struct work_struct work;
@@ -218,7 +223,8 @@ struct emu_receiver {
  * @port: what serial core knows of it
  * @out: the wire that it feeds; does not change
  * @in: the wire that it reads; does not change
- * @settings: what it shall be, from its next start on; does not change
+ * @settings: what it is; does not change
+ * @wiring: what drives its inputs, but for the loopback mode; does not change
  * @loop: the wire from its transmitter to its receiver under TIOCM_LOOP
  * @looped: whether @loop is in use instead of @out and @in; port lock
  * @brk: whether the transmitter is to drive a break; port lock
@@ -239,6 +245,7 @@ struct emu_port {
 	struct emu_wire *out;
 	struct emu_wire *in;
 	const struct emu_settings *settings;
+	const struct emu_wiring *wiring;
 	struct emu_wire loop;
 	bool looped;
 	bool brk;
@@ -261,13 +268,13 @@ static inline struct emu_port *to_emu_port(struct uart_port *port)
 }
 
 /**
- * struct emu_settings - what a port is, from its next start on
+ * struct emu_settings - what a port is
  * @clock_ppm: by how many parts per million its clock is too fast
  * @rx_fifo: depth of the receiver's FIFO, in characters
  * @rx_trigger: how many characters in it make it due
  * @rx_timeout: without another one for so many characters' time it is due as well
  *
- * Each of them is read and written by itself, without a lock.
+ * They do not change while the port exists.
  */
 struct emu_settings {
 	int clock_ppm;
@@ -277,43 +284,117 @@ struct emu_settings {
 };
 
 /**
+ * enum emu_source - what drives a modem status input
+ * @EMU_OFF: nothing, it is inactive
+ * @EMU_ON: it is always active
+ * @EMU_PEER_RTS: the far end's Request To Send
+ * @EMU_PEER_DTR: its Data Terminal Ready
+ * @EMU_PEER_OUT1: its OUT1, which is no pin of the connector
+ * @EMU_PEER_OUT2: its OUT2
+ * @EMU_SELF_RTS: the port's own Request To Send
+ * @EMU_SELF_DTR: its own Data Terminal Ready
+ * @EMU_SELF_OUT1: its own OUT1
+ * @EMU_SELF_OUT2: its own OUT2
+ */
+enum emu_source {
+	EMU_OFF,
+	EMU_ON,
+	EMU_PEER_RTS,
+	EMU_PEER_DTR,
+	EMU_PEER_OUT1,
+	EMU_PEER_OUT2,
+	EMU_SELF_RTS,
+	EMU_SELF_DTR,
+	EMU_SELF_OUT1,
+	EMU_SELF_OUT2,
+};
+
+/**
+ * struct emu_wiring - what drives the modem status inputs of an end
+ * @cts: what drives Clear To Send
+ * @dsr: what drives Data Set Ready
+ * @dcd: what drives Data Carrier Detect
+ * @ri: what drives the Ring Indicator
+ */
+struct emu_wiring {
+	enum emu_source cts;
+	enum emu_source dsr;
+	enum emu_source dcd;
+	enum emu_source ri;
+};
+
+/**
  * struct emu_end - what the platform device of a port carries
  * @out: the wire that the port feeds
  * @in: the wire that the port reads
  * @settings: what it shall be
+ * @wiring: what drives its inputs
  */
 struct emu_end {
 	struct emu_wire *out;
 	struct emu_wire *in;
 	const struct emu_settings *settings;
+	const struct emu_wiring *wiring;
 };
 
 /**
  * struct emu_cable_end - one end of a cable, whether a port is there or not
- * @pdev: the device of the port
- * @line: the number in ttyEMU<number>
- * @settings: what the port shall be
  * @group: the directory in configfs
+ * @cable: the cable; does not change
+ * @pdev: the device of the port while the cable is live; the cable's lock
+ * @line: the number in ttyEMU<number> while the cable is live; the cable's lock
+ * @settings: what the port shall be; the cable's lock, not changed while it is live
+ * @wiring: what drives its inputs; the cable's lock, not changed while it is live
  */
 struct emu_cable_end {
+	struct config_group group;
+	struct emu_cable *cable;
 	struct platform_device *pdev;
 	unsigned int line;
 	struct emu_settings settings;
-	struct config_group group;
+	struct emu_wiring wiring;
 };
 
 /**
- * struct emu_cable - two wires and the devices at their ends
- * @wire: the directions; end i feeds wire[i] and reads the other one
- * @end: the ends
- * @node: in the list of all cables
+ * enum emu_topology - what a cable joins
+ * @EMU_NULL_MODEM: two ports
+ * @EMU_LOOPBACK: a port with itself
+ */
+enum emu_topology {
+	EMU_NULL_MODEM,
+	EMU_LOOPBACK,
+};
+
+/**
+ * struct emu_cable - wires, and the ports at their ends
  * @group: the directory in configfs
+ * @node: in the list of the cables that are there without anybody having made them
+ * @lock: protects what follows; nests inside configfs' locks, and serial core's
+ *	nest inside it
+ * @topology: what it joins; not changed while it is live
+ * @pace: percent of real time, 0 is as fast as the machine can
+ * @plugged: whether it is joined to its ports
+ * @live: whether its ports exist
+ * @permanent: whether it is there without anybody having made it; does not change
+ * @nr_ends: how many ends there are
+ * @end: the ends; not changed while the cable is live
+ * @wire: the directions; end i of a null-modem cable feeds wire[i] and reads the
+ *	other one, that of a loopback feeds and reads wire[0]. They exist while the
+ *	cable is live.
  */
 struct emu_cable {
-	struct emu_wire wire[EMU_NR_ENDS];
-	struct emu_cable_end end[EMU_NR_ENDS];
-	struct list_head node;
 	struct config_group group;
+	struct list_head node;
+	/* Serial core's locks nest inside it */
+	struct mutex lock;
+	enum emu_topology topology;
+	unsigned int pace;
+	bool plugged;
+	bool live;
+	bool permanent;
+	unsigned int nr_ends;
+	struct emu_cable_end *end[EMU_NR_ENDS];
+	struct emu_wire wire[EMU_NR_ENDS];
 };
 
 /**
@@ -332,28 +413,12 @@ enum emu_rx {
 };
 
 /* cable.c */
-
-/**
- * struct emu_wiring - which outputs drive the inputs at the other end
- * @cts: outputs that drive Clear To Send
- * @dsr: outputs that drive Data Set Ready
- * @dcd: outputs that drive Data Carrier Detect
- * @ri: outputs that drive the Ring Indicator
- *
- * All are made of the EMU_OUTPUTS bits. An input is active while any of the
- * outputs that drive it is; an input that nothing drives is inactive.
- */
-struct emu_wiring {
-	unsigned int cts;
-	unsigned int dsr;
-	unsigned int dcd;
-	unsigned int ri;
-};
-
+extern const char *const emu_source_names[];
 extern const struct emu_wiring emu_null_modem;
 extern const struct emu_wiring emu_loopback;
 
-unsigned int emu_wiring_inputs(const struct emu_wiring *wiring, unsigned int outputs);
+unsigned int emu_wiring_inputs(const struct emu_wiring *wiring, unsigned int self,
+			       unsigned int peer);
 
 /* wire.c: the transmitter's side */
 ktime_t emu_clock_ahead(const struct emu_clock *clock, u64 half_bits);
@@ -388,6 +453,7 @@ void emu_wire_kick(struct emu_wire *wire);
 void emu_wire_run(struct emu_wire *wire);
 
 /* port.c */
+bool emu_port_tty_is_there(unsigned int line);
 int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
 		 const struct emu_end *end);
 void emu_port_remove(struct emu_port *ep);
@@ -395,6 +461,7 @@ struct emu_wire *emu_port_in(struct emu_port *ep);
 void emu_port_set_pace(struct emu_port *ep, struct emu_wire *wire, unsigned int pace);
 void emu_port_transmit(struct emu_port *ep);
 void emu_port_rx_lines(struct emu_port *ep);
+void emu_port_push(struct emu_port *ep);
 
 /* rs485.c */
 void emu_rs485_init(struct emu_port *ep);
@@ -422,10 +489,21 @@ void emu_rx_push(struct emu_port *ep);
 void emu_rx_resume(struct emu_port *ep);
 void emu_rx_stop(struct emu_port *ep);
 
+/* live.c */
+extern const char *const emu_topology_names[];
+
+struct emu_cable *emu_cable_alloc(void);
+void emu_cable_free(struct emu_cable *cable);
+struct emu_cable_end *emu_cable_add_end(struct emu_cable *cable);
+void emu_cable_remove_end(struct emu_cable_end *end);
+int emu_cable_activate(struct emu_cable *cable);
+void emu_cable_deactivate(struct emu_cable *cable);
+
 /* configfs.c */
-int emu_configfs_init(void);
-void emu_configfs_exit(void);
-int emu_configfs_add_cable(struct emu_cable *cable, unsigned int number);
+void emu_configfs_init(void);
+int emu_configfs_register(void);
+void emu_configfs_unregister(void);
+struct emu_cable *emu_configfs_add_cable(unsigned int number);
 void emu_configfs_remove_cable(struct emu_cable *cable);
 
 /* main.c */

@@ -11,7 +11,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/device.h>
-#include <linux/device/driver.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/init.h>
@@ -106,103 +105,26 @@ static struct platform_driver emu_platform_driver = {
 	},
 };
 
-static void emu_cable_destroy(struct emu_cable *cable)
-{
-	int i;
-
-	for (i = 0; i < EMU_NR_ENDS; i++)
-		platform_device_unregister(cable->end[i].pdev);
-	for (i = 0; i < EMU_NR_ENDS; i++)
-		emu_wire_exit(&cable->wire[i]);
-
-	kfree(cable);
-}
-
-static void emu_cable_init(struct emu_cable *cable, unsigned int line)
-{
-	int i;
-
-	for (i = 0; i < EMU_NR_ENDS; i++) {
-		emu_wire_init(&cable->wire[i]);
-		cable->end[i].line = line + i;
-		cable->end[i].settings = (struct emu_settings) {
-			.rx_fifo	= EMU_RX_FIFO,
-			.rx_trigger	= EMU_RX_TRIGGER,
-			.rx_timeout	= EMU_RX_TIMEOUT,
-		};
-	}
-}
-
-static int emu_cable_add_port(struct emu_cable *cable, int i)
-{
-	const struct emu_end end = {
-		.out		= &cable->wire[i],
-		.in		= &cable->wire[!i],
-		.settings	= &cable->end[i].settings,
-	};
-	struct platform_device *pdev;
-
-	pdev = platform_device_register_data(NULL, EMU_NAME, cable->end[i].line,
-					     &end, sizeof(end));
-	if (IS_ERR(pdev))
-		return PTR_ERR(pdev);
-
-	cable->end[i].pdev = pdev;
-
-	return device_is_bound(&pdev->dev) ? 0 : -ENXIO;
-}
-
-static int emu_cable_create(unsigned int number)
-{
-	struct emu_cable *cable;
-	int i, ret;
-
-	cable = kzalloc_obj(*cable);
-	if (!cable)
-		return -ENOMEM;
-
-	emu_cable_init(cable, number * EMU_NR_ENDS);
-	for (i = 0; i < EMU_NR_ENDS; i++) {
-		ret = emu_cable_add_port(cable, i);
-		if (ret)
-			goto err_destroy;
-	}
-
-	ret = emu_configfs_add_cable(cable, number);
-	if (ret)
-		goto err_destroy;
-
-	list_add(&cable->node, &emu_cables);
-
-	return 0;
-
-err_destroy:
-	emu_cable_destroy(cable);
-
-	return ret;
-}
-
 static void emu_cables_destroy(void)
 {
 	struct emu_cable *cable, *next;
 
-	list_for_each_entry_safe(cable, next, &emu_cables, node) {
+	list_for_each_entry_safe(cable, next, &emu_cables, node)
 		emu_configfs_remove_cable(cable);
-		emu_cable_destroy(cable);
-	}
 }
 
 static int emu_cables_create(void)
 {
+	struct emu_cable *cable;
 	unsigned int i;
-	int ret;
 
 	for (i = 0; i < null_modems; i++) {
-		ret = emu_cable_create(i);
-		if (ret) {
+		cable = emu_configfs_add_cable(i);
+		if (IS_ERR(cable)) {
 			emu_cables_destroy();
-			return ret;
+			return PTR_ERR(cable);
 		}
+		list_add(&cable->node, &emu_cables);
 	}
 
 	return 0;
@@ -225,20 +147,22 @@ static int __init emu_init(void)
 	if (ret)
 		goto err_uart_driver;
 
-	ret = emu_configfs_init();
+	emu_configfs_init();
+	ret = emu_cables_create();
 	if (ret)
 		goto err_platform_driver;
 
-	ret = emu_cables_create();
+	/* Last: from then on users can make cables, which a failure would have to take down */
+	ret = emu_configfs_register();
 	if (ret)
-		goto err_configfs;
+		goto err_cables;
 
 	emu_console_debugfs();
 
 	return 0;
 
-err_configfs:
-	emu_configfs_exit();
+err_cables:
+	emu_cables_destroy();
 err_platform_driver:
 	platform_driver_unregister(&emu_platform_driver);
 err_uart_driver:
@@ -251,8 +175,8 @@ module_init(emu_init);
 static void __exit emu_exit(void)
 {
 	emu_console_debugfs_remove();
+	emu_configfs_unregister();
 	emu_cables_destroy();
-	emu_configfs_exit();
 	platform_driver_unregister(&emu_platform_driver);
 	uart_unregister_driver(&emu_uart_driver);
 	xa_destroy(&emu_ports);

@@ -9,6 +9,7 @@
 #include <linux/device.h>
 #include <linux/errno.h>
 #include <linux/kconfig.h>
+#include <linux/jiffies.h>
 #include <linux/kfifo.h>
 #include <linux/ktime.h>
 #include <linux/limits.h>
@@ -17,10 +18,12 @@
 #include <linux/minmax.h>
 #include <linux/serial.h>
 #include <linux/serial_core.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/termios.h>
 #include <linux/timekeeping.h>
 #include <linux/tty.h>
+#include <linux/tty_driver.h>
 #include <linux/tty_flip.h>
 #include <linux/wait.h>
 
@@ -31,6 +34,10 @@
 
 /* A slow reader is to be noticed before there is much more than this in its buffer */
 #define EMU_PORT_BUFFER		65536
+
+/* What setserial(8) finds, as on every port */
+#define EMU_CLOSE_DELAY		(HZ / 2)
+#define EMU_CLOSING_WAIT	(30 * HZ)
 
 /* The wire that the transmitter feeds */
 static struct emu_wire *emu_port_out(struct emu_port *ep)
@@ -52,9 +59,13 @@ struct emu_wire *emu_port_in(struct emu_port *ep)
 
 static unsigned int emu_port_inputs(struct emu_port *ep)
 {
-	const struct emu_wiring *wiring = ep->looped ? &emu_loopback : &emu_null_modem;
+	if (ep->looped)
+		return emu_wiring_inputs(&emu_loopback, emu_wire_lines(&ep->loop), 0);
+	/* A plug that is pulled out takes all of its pins with it */
+	if (!emu_wire_is_plugged(ep->in))
+		return 0;
 
-	return emu_wiring_inputs(wiring, emu_wire_lines(emu_port_in(ep)));
+	return emu_wiring_inputs(ep->wiring, emu_wire_lines(ep->out), emu_wire_lines(ep->in));
 }
 
 /* XON and XOFF go first, even while the rest is stopped */
@@ -194,6 +205,20 @@ void emu_port_rx_lines(struct emu_port *ep)
 
 	/* The console may have waited for CTS while the tty is closed */
 	emu_port_transmit(ep);
+}
+
+/**
+ * emu_port_push - hand over what an edge had taken out of the FIFO before its time
+ * @ep: the port
+ *
+ * Context: the port lock is held.
+ */
+void emu_port_push(struct emu_port *ep)
+{
+	emu_rx_push(ep);
+	/* The rest, behind a sysrq character, waits until that is handled */
+	if (!ep->rx.due)
+		emu_wire_kick(emu_port_in(ep));
 }
 
 static unsigned int emu_tx_empty(struct uart_port *port)
@@ -358,7 +383,7 @@ static void emu_set_termios(struct uart_port *port, struct ktermios *new,
 {
 	struct emu_port *ep = to_emu_port(port);
 	unsigned int baud = emu_set_baud(port, new, old);
-	int ppm = READ_ONCE(ep->settings->clock_ppm);
+	int ppm = ep->settings->clock_ppm;
 
 	guard(uart_port_lock_irqsave)(port);
 	emu_rs485_set_cflag(&port->rs485, &new->c_cflag);
@@ -429,6 +454,7 @@ static void emu_port_init(struct emu_port *ep, struct device *dev, unsigned int 
 	ep->out = end->out;
 	ep->in = end->in;
 	ep->settings = end->settings;
+	ep->wiring = end->wiring;
 	ep->format = emu_format_default;
 	ep->char_mask = U8_MAX;
 	emu_rx_init(ep);
@@ -454,6 +480,39 @@ static void emu_port_init(struct emu_port *ep, struct device *dev, unsigned int 
 }
 
 /**
+ * emu_port_tty_is_there - is there a tty of that number?
+ * @line: the number in ttyEMU<number>
+ *
+ * Context: there is no port of that number, so that none can be made meanwhile.
+ * Return: true if somebody still has a tty open whose port was removed.
+ */
+bool emu_port_tty_is_there(unsigned int line)
+{
+	/* The tty layer is done with it when it has written this, under tty_mutex */
+	return smp_load_acquire(&emu_uart_driver.tty_driver->ttys[line]);
+}
+
+/*
+ * The tty layer and serial core keep this when a port is removed, for the next one
+ * of that number. Nobody can open it yet; but who had the last one open, and was
+ * hung up, may still have that tty, which then is this port's, too.
+ */
+static void emu_port_init_tty(unsigned int line)
+{
+	struct tty_port *tport = &emu_uart_driver.state[line].port;
+	struct tty_driver *driver = emu_uart_driver.tty_driver;
+
+	tty_buffer_set_limit(tport, EMU_PORT_BUFFER);
+	tport->close_delay = EMU_CLOSE_DELAY;
+	tport->closing_wait = EMU_CLOSING_WAIT;
+
+	if (emu_port_tty_is_there(line))
+		return;
+	kfree(driver->termios[line]);
+	driver->termios[line] = NULL;
+}
+
+/**
  * emu_port_add - make a port and plug the cable in
  * @ep: zeroed memory, which stays valid until emu_port_remove()
  * @dev: the port's device
@@ -469,13 +528,12 @@ int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
 	int ret;
 
 	emu_port_init(ep, dev, line, end);
+	emu_port_init_tty(line);
 	ret = uart_add_one_port(&emu_uart_driver, &ep->port);
 	if (ret) {
 		emu_wire_exit(&ep->loop);
 		return ret;
 	}
-
-	tty_buffer_set_limit(&ep->port.state->port, EMU_PORT_BUFFER);
 
 	emu_wire_set_tx(ep->out, ep);
 	emu_wire_set_rx(ep->in, ep);

@@ -65,10 +65,10 @@ void emu_rx_start(struct emu_port *ep)
 	struct emu_receiver *rx = &ep->rx;
 
 	emu_rx_reset(rx);
-	rx->depth = READ_ONCE(ep->settings->rx_fifo);
+	rx->depth = ep->settings->rx_fifo;
 	/* A FIFO that is full is due */
-	rx->trigger = min_t(unsigned int, READ_ONCE(ep->settings->rx_trigger), rx->depth);
-	rx->timeout = READ_ONCE(ep->settings->rx_timeout);
+	rx->trigger = min_t(unsigned int, ep->settings->rx_trigger, rx->depth);
+	rx->timeout = ep->settings->rx_timeout;
 	rx->limit = 1;
 }
 

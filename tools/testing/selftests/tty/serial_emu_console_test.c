@@ -32,20 +32,6 @@ FIXTURE(console)
 
 static char buf[BUF_SIZE + 1];
 
-static int write_to(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-
-	return ret;
-}
-
 /* Read a small file as a string */
 static bool read_from(const char *path, char *text, size_t size)
 {
@@ -93,7 +79,7 @@ static int say(const char *text)
 
 	snprintf(line, sizeof(line), "%s\n", text);
 
-	return write_to("/dev/kmsg", line);
+	return serial_write_file("/dev/kmsg", line);
 }
 
 /* Read until this arrives, and return all of it. The buffer starts empty. */
@@ -144,7 +130,7 @@ FIXTURE_SETUP(console)
 
 	read_from(PRINTK, self->printk, sizeof(self->printk));
 	read_from(SYSRQ, self->sysrq, sizeof(self->sysrq));
-	write_to(PRINTK, "8");
+	serial_write_file(PRINTK, "8");
 
 	/* Who does not listen all the time is to get everything nevertheless */
 	strcpy(paths.path[0], self->tty);
@@ -164,11 +150,11 @@ FIXTURE_TEARDOWN(console)
 	if (self->line < 0)
 		return;
 	if (access(self->tty, F_OK))
-		write_to(DRIVER "bind", self->device);
+		serial_write_file(DRIVER "bind", self->device);
 	if (console_line() < 0)
-		write_to(self->sysfs, "Y");
-	write_to(PRINTK, self->printk);
-	write_to(SYSRQ, self->sysrq);
+		serial_write_file(self->sysfs, "Y");
+	serial_write_file(PRINTK, self->printk);
+	serial_write_file(SYSRQ, self->sysrq);
 }
 
 /* The flow control of the console is that of its port */
@@ -303,7 +289,7 @@ TEST_F(console, slow_reader_stops_nobody)
 /* Without sysctl it is as the kernel's configuration or command line says */
 static bool allow_sysrq(void)
 {
-	write_to(SYSRQ, "1");
+	serial_write_file(SYSRQ, "1");
 
 	return !access("/proc/sysrq-trigger", F_OK);
 }
@@ -412,13 +398,13 @@ TEST_F(console, sysfs_switch)
 
 	ASSERT_TRUE(read_from(self->sysfs, text, sizeof(text)));
 	EXPECT_STREQ("Y\n", text);
-	ASSERT_EQ(0, write_to(self->sysfs, "N"));
+	ASSERT_EQ(0, serial_write_file(self->sysfs, "N"));
 	EXPECT_EQ(-1, console_line());
 	hear_all(self->peer);
 	ASSERT_EQ(0, say("<3>not for this console"));
 	EXPECT_TRUE(serial_nothing_arrives(self->peer));
 
-	ASSERT_EQ(0, write_to(self->sysfs, "Y"));
+	ASSERT_EQ(0, serial_write_file(self->sysfs, "Y"));
 	EXPECT_EQ(self->line, console_line());
 	ASSERT_EQ(0, say("<3>for this console again"));
 	EXPECT_TRUE(hear(self->peer, "for this console again\r\n"));
@@ -429,10 +415,10 @@ TEST_F(console, unbind_unregisters)
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, write_to(DRIVER "unbind", self->device));
+		ASSERT_EQ(0, serial_write_file(DRIVER "unbind", self->device));
 		EXPECT_EQ(-1, console_line());
 		ASSERT_EQ(0, say("<3>for no console"));
-		ASSERT_EQ(0, write_to(DRIVER "bind", self->device));
+		ASSERT_EQ(0, serial_write_file(DRIVER "bind", self->device));
 		ASSERT_TRUE(wait_console_line(self->line));
 		ASSERT_EQ(0, say("<3>for the console that is back"));
 		EXPECT_TRUE(hear(self->peer, "for the console that is back\r\n"));
@@ -447,11 +433,11 @@ TEST_F(console, unbind_with_the_tty_open)
 	ASSERT_LE(0, tty);
 	ASSERT_EQ(0, set_console_raw(tty, self->flow));
 	ASSERT_EQ(4, serial_write(tty, "data", 4));
-	ASSERT_EQ(0, write_to(DRIVER "unbind", self->device));
+	ASSERT_EQ(0, serial_write_file(DRIVER "unbind", self->device));
 	EXPECT_EQ(-1, write(tty, "x", 1));
 	EXPECT_EQ(EIO, errno);
 	EXPECT_EQ(-1, console_line());
-	ASSERT_EQ(0, write_to(DRIVER "bind", self->device));
+	ASSERT_EQ(0, serial_write_file(DRIVER "bind", self->device));
 	ASSERT_TRUE(wait_console_line(self->line));
 	close(tty);
 

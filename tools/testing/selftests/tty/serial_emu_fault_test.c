@@ -22,25 +22,13 @@
 /* There are not so many allocations anywhere, this is an error then */
 #define MAX_NTH		5000
 
+#define CABLE	"/sys/kernel/config/serial-emu/fault"
+
 /* Loading takes long on a debug kernel: how often it is tried */
 #define MAX_LOADS	200
 
 /* More than the module loader allocates to clean up when the module does not want to load */
 #define CLEANUP_ALLOCS	10
-
-static int write_to(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-
-	return ret;
-}
 
 FIXTURE(fault)
 {
@@ -57,16 +45,16 @@ FIXTURE_SETUP(fault)
 	if (access(DRIVER "bind", W_OK) || !serial_paths_exist(&self->paths))
 		SKIP(return, "no emulated ports");
 	self->nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (self->nth < 0 || write_to(FAILSLAB "ignore-gfp-wait", "N"))
+	if (self->nth < 0 || serial_write_file(FAILSLAB "ignore-gfp-wait", "N"))
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS and CONFIG_FAILSLAB");
-	write_to(FAILSLAB "verbose", "0");
+	serial_write_file(FAILSLAB "verbose", "0");
 }
 
 FIXTURE_TEARDOWN(fault)
 {
 	if (self->nth >= 0)
 		close(self->nth);
-	write_to(FAILSLAB "ignore-gfp-wait", "Y");
+	serial_write_file(FAILSLAB "ignore-gfp-wait", "Y");
 }
 
 static void fail_set(int nth, int n)
@@ -116,7 +104,7 @@ TEST_F_TIMEOUT(fault, bind, 600)
 
 	fd = open(DRIVER "bind", O_WRONLY | O_CLOEXEC);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, write_to(DRIVER "unbind", DEVICE));
+	ASSERT_EQ(0, serial_write_file(DRIVER "unbind", DEVICE));
 
 	for (n = 1; n < MAX_NTH; n++) {
 		fail_set(self->nth, n);
@@ -130,7 +118,7 @@ TEST_F_TIMEOUT(fault, bind, 600)
 			break;
 		/* Some failures are survived */
 		if (ret > 0)
-			ASSERT_EQ(0, write_to(DRIVER "unbind", DEVICE)) TH_LOG("%d", n);
+			ASSERT_EQ(0, serial_write_file(DRIVER "unbind", DEVICE)) TH_LOG("%d", n);
 	}
 	close(fd);
 	ASSERT_GT(MAX_NTH, n);
@@ -138,6 +126,87 @@ TEST_F_TIMEOUT(fault, bind, 600)
 	EXPECT_LT(10, failed);
 	TH_LOG("%d allocations, %d of them fatal", n, failed);
 	EXPECT_TRUE(port_works(&self->paths));
+}
+
+/**
+ * struct step - how a cable is made in configfs
+ * @path: the directory to make, or the attribute to write to
+ * @value: what to write, NULL to make a directory
+ * @undo: what takes it back
+ */
+struct step {
+	const char *path;
+	const char *value;
+	const char *undo;
+};
+
+static int step_do(const struct step *step)
+{
+	if (step->value)
+		return serial_write_file(step->path, step->value);
+
+	return mkdir(step->path, 0755) ? -errno : 0;
+}
+
+static int step_undo(const struct step *step)
+{
+	if (step->value)
+		return serial_write_file(step->path, step->undo);
+
+	return rmdir(step->path) ? -errno : 0;
+}
+
+static bool step_left_nothing(const struct step *step)
+{
+	char value = 0;
+	int fd;
+
+	if (!step->value)
+		return access(step->path, F_OK);
+	fd = open(step->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, &value, 1) != 1)
+		value = 0;
+	close(fd);
+
+	return value == *step->undo;
+}
+
+TEST_F_TIMEOUT(fault, cable, 600)
+{
+	static const struct step steps[] = {
+		{ CABLE },
+		{ CABLE "/a" },
+		{ CABLE "/b" },
+		{ CABLE "/live", "1", "0" },
+	};
+	int i, n, ret, failed = 0, all = 0;
+	bool met;
+
+	for (i = 0; i < (int)ARRAY_SIZE(steps); i++) {
+		for (n = 1; n < MAX_NTH; n++) {
+			fail_set(self->nth, n);
+			ret = step_do(&steps[i]);
+			met = fail_was_met(self->nth);
+			if (ret) {
+				failed++;
+				ASSERT_TRUE(step_left_nothing(&steps[i])) TH_LOG("%d, %d", i, n);
+			}
+			if (!met)
+				break;
+			/* Some failures are survived */
+			if (!ret)
+				ASSERT_EQ(0, step_undo(&steps[i])) TH_LOG("%d, %d", i, n);
+		}
+		ASSERT_GT(MAX_NTH, n);
+		ASSERT_EQ(0, ret);
+		all += n - 1;
+	}
+	for (i = ARRAY_SIZE(steps) - 1; i >= 0; i--)
+		EXPECT_EQ(0, step_undo(&steps[i]));
+	EXPECT_LT(20, failed);
+	TH_LOG("%d allocations, %d of them fatal", all, failed);
 }
 
 static int open_module(void)

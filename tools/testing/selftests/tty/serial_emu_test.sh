@@ -201,6 +201,15 @@ skip_unless $console "no_console_by_accident" test_no_console
 skip_unless $debugfs "debugfs" test_debugfs
 skip_unless $module "busy_module_stays" test_busy_unload
 
+# Nor does a cable that somebody made
+CABLES=/sys/kernel/config/serial-emu
+test_user_cable()
+{
+	mkdir $CABLES/test || return 1
+	! unload && rmdir $CABLES/test && unload && load
+}
+skip_unless $module "user_cable_stays" test_user_cable
+
 [ $module = 1 ] && unload
 skip_unless $module "nothing_left" nothing_left
 skip_unless $module "null_modems_0" test_pairs 0

@@ -450,12 +450,16 @@ static int task_open(void *arg)
 	return fd < 0 ? -errno : 0;
 }
 
-/* Close b with CLOCAL off, and take the carrier away */
+/*
+ * Take the carrier of b away, and close it with CLOCAL off. An edge that is still
+ * on its way when b is opened again would hang it up.
+ */
 #define CLOSE_WITHOUT_CARRIER() do {						\
+	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_DTR));			\
+	ASSERT_TRUE(serial_wait_lines(self->b, TIOCM_CAR, 0));			\
 	ASSERT_EQ(0, serial_change_cflag(self->b, CLOCAL, 0));			\
 	close(self->b);								\
 	self->b = -1;								\
-	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_DTR));			\
 } while (0)
 
 #define REOPEN_B() do {								\

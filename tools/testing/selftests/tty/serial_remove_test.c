@@ -382,8 +382,9 @@ FIXTURE_SETUP(sleeper)
 	if (variant->given_up)
 		ASSERT_EQ(0, set_closing_wait(self->a, CLOSING_WAIT_MS));
 	if (variant->closed) {
-		ASSERT_EQ(0, serial_change_cflag(self->a, CLOCAL, 0));
 		ASSERT_EQ(0, serial_lines_off(self->b, TIOCM_DTR));
+		ASSERT_TRUE(serial_wait_lines(self->a, TIOCM_CAR, 0));
+		ASSERT_EQ(0, serial_change_cflag(self->a, CLOCAL, 0));
 		ASSERT_EQ(0, close(self->a));
 		self->a = -1;
 	}

@@ -4,7 +4,7 @@
  * readers that stop and go on. What arrives is compared byte for byte.
  *
  * SERIAL_PAIR names two ports that are joined by a null-modem cable, as for
- * serial_pair_test. SERIAL_STREAM_MIB says how much is sent in each direction.
+ * serial_pair_test. SERIAL_STREAM_KIB says how much is sent in each direction.
  */
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 #include "kselftest_harness.h"
 #include "serial_test.h"
 
-#define STREAM_MIB	2
+#define STREAM_KIB	2048
 #define CHUNK		4096
 
 /* A reader stops this often */
@@ -146,9 +146,9 @@ FIXTURE_TEARDOWN(stream)
 
 static uint64_t stream_size(void)
 {
-	const char *mib = getenv("SERIAL_STREAM_MIB");
+	const char *kib = getenv("SERIAL_STREAM_KIB");
 
-	return (uint64_t)(mib ? atoi(mib) : STREAM_MIB) << 20;
+	return (uint64_t)(kib ? atoi(kib) : STREAM_KIB) << 10;
 }
 
 TEST_F_TIMEOUT(stream, both_ways, 3600)

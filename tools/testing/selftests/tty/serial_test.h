@@ -118,25 +118,34 @@ static inline bool serial_paths_exist(const struct serial_paths *paths)
 	return !access(paths->path[0], F_OK) && !access(paths->path[1], F_OK);
 }
 
+/* Write to a file of sysfs, for example; 0 or a negative errno */
+static inline int serial_write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+
+	return ret;
+}
+
 /* Write to an attribute of an emulated cable; false if this is not one, or it has none */
 static inline bool serial_cable_set(const struct serial_paths *paths, const char *name, int value)
 {
 	char path[128], text[16];
-	int number, fd, len;
-	bool done;
+	int number;
 
 	if (sscanf(paths->path[0], "/dev/ttyEMU%d", &number) != 1)
 		return false;
 	snprintf(path, sizeof(path), "/sys/kernel/config/serial-emu/null-modem%d/%s",
 		 number / 2, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	len = snprintf(text, sizeof(text), "%d", value);
-	done = write(fd, text, len) == len;
-	close(fd);
+	snprintf(text, sizeof(text), "%d", value);
 
-	return done;
+	return !serial_write_file(path, text);
 }
 
 /* Percent of real time, 0 is as fast as the machine can */

@@ -28,23 +28,36 @@
 struct wiring_case {
 	const char *name;
 	const struct emu_wiring *wiring;
-	unsigned int outputs;
+	unsigned int self;
+	unsigned int peer;
 	unsigned int inputs;
 };
 
+static const struct emu_wiring wiring_fixed = {
+	.cts	= EMU_ON,
+	.dsr	= EMU_OFF,
+	.dcd	= EMU_SELF_DTR,
+	.ri	= EMU_PEER_OUT2,
+};
+
 static const struct wiring_case wiring_cases[] = {
-	{ "null modem, idle", &emu_null_modem, 0, 0 },
-	{ "null modem, RTS", &emu_null_modem, TIOCM_RTS, TIOCM_CTS },
-	{ "null modem, DTR", &emu_null_modem, TIOCM_DTR, TIOCM_DSR | TIOCM_CAR },
-	{ "null modem, OUT1", &emu_null_modem, TIOCM_OUT1, TIOCM_RNG },
-	{ "null modem, OUT2", &emu_null_modem, TIOCM_OUT2, 0 },
-	{ "null modem, all", &emu_null_modem, EMU_OUTPUTS, EMU_INPUTS },
-	{ "loopback, idle", &emu_loopback, 0, 0 },
-	{ "loopback, RTS", &emu_loopback, TIOCM_RTS, TIOCM_CTS },
-	{ "loopback, DTR", &emu_loopback, TIOCM_DTR, TIOCM_DSR },
-	{ "loopback, OUT1", &emu_loopback, TIOCM_OUT1, TIOCM_RNG },
-	{ "loopback, OUT2", &emu_loopback, TIOCM_OUT2, TIOCM_CAR },
-	{ "loopback, all", &emu_loopback, EMU_OUTPUTS, EMU_INPUTS },
+	{ "null modem, idle", &emu_null_modem, 0, 0, 0 },
+	{ "null modem, RTS", &emu_null_modem, 0, TIOCM_RTS, TIOCM_CTS },
+	{ "null modem, DTR", &emu_null_modem, 0, TIOCM_DTR, TIOCM_DSR | TIOCM_CAR },
+	{ "null modem, OUT1", &emu_null_modem, 0, TIOCM_OUT1, TIOCM_RNG },
+	{ "null modem, OUT2", &emu_null_modem, 0, TIOCM_OUT2, 0 },
+	{ "null modem, all", &emu_null_modem, 0, EMU_OUTPUTS, EMU_INPUTS },
+	{ "null modem, its own", &emu_null_modem, EMU_OUTPUTS, 0, 0 },
+	{ "loopback, idle", &emu_loopback, 0, 0, 0 },
+	{ "loopback, RTS", &emu_loopback, TIOCM_RTS, 0, TIOCM_CTS },
+	{ "loopback, DTR", &emu_loopback, TIOCM_DTR, 0, TIOCM_DSR },
+	{ "loopback, OUT1", &emu_loopback, TIOCM_OUT1, 0, TIOCM_RNG },
+	{ "loopback, OUT2", &emu_loopback, TIOCM_OUT2, 0, TIOCM_CAR },
+	{ "loopback, all", &emu_loopback, EMU_OUTPUTS, 0, EMU_INPUTS },
+	{ "loopback, the far end's", &emu_loopback, 0, EMU_OUTPUTS, 0 },
+	{ "fixed, idle", &wiring_fixed, 0, 0, TIOCM_CTS },
+	{ "fixed, all", &wiring_fixed, EMU_OUTPUTS, EMU_OUTPUTS,
+	  TIOCM_CTS | TIOCM_CAR | TIOCM_RNG },
 };
 
 KUNIT_ARRAY_PARAM_DESC(wiring, wiring_cases, name);
@@ -53,19 +66,55 @@ static void wiring_inputs(struct kunit *test)
 {
 	const struct wiring_case *c = test->param_value;
 
-	KUNIT_EXPECT_EQ(test, emu_wiring_inputs(c->wiring, c->outputs), c->inputs);
+	KUNIT_EXPECT_EQ(test, emu_wiring_inputs(c->wiring, c->self, c->peer), c->inputs);
 }
 
 /* An output that a connector does not have must not reach an input */
 static void wiring_ignores_other_bits(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, emu_wiring_inputs(&emu_null_modem, ~EMU_OUTPUTS), 0);
-	KUNIT_EXPECT_EQ(test, emu_wiring_inputs(&emu_loopback, ~EMU_OUTPUTS), 0);
+	KUNIT_EXPECT_EQ(test, emu_wiring_inputs(&emu_null_modem, ~EMU_OUTPUTS, ~EMU_OUTPUTS), 0);
+	KUNIT_EXPECT_EQ(test, emu_wiring_inputs(&emu_loopback, ~EMU_OUTPUTS, ~EMU_OUTPUTS), 0);
+}
+
+struct source_case {
+	enum emu_source source;
+	unsigned int self;
+	unsigned int peer;
+};
+
+static const struct source_case source_cases[] = {
+	{ EMU_PEER_RTS, 0, TIOCM_RTS },
+	{ EMU_PEER_DTR, 0, TIOCM_DTR },
+	{ EMU_PEER_OUT1, 0, TIOCM_OUT1 },
+	{ EMU_PEER_OUT2, 0, TIOCM_OUT2 },
+	{ EMU_SELF_RTS, TIOCM_RTS, 0 },
+	{ EMU_SELF_DTR, TIOCM_DTR, 0 },
+	{ EMU_SELF_OUT1, TIOCM_OUT1, 0 },
+	{ EMU_SELF_OUT2, TIOCM_OUT2, 0 },
+};
+
+static void source_case_desc(const struct source_case *c, char *desc)
+{
+	strscpy(desc, emu_source_names[c->source], KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(source, source_cases, source_case_desc);
+
+/* Each of the sources drives, alone, whatever it is joined to, and nothing else does */
+static void wiring_sources(struct kunit *test)
+{
+	const struct source_case *c = test->param_value;
+	const struct emu_wiring wiring = { c->source, c->source, c->source, c->source };
+
+	KUNIT_EXPECT_EQ(test, emu_wiring_inputs(&wiring, c->self, c->peer), EMU_INPUTS);
+	KUNIT_EXPECT_EQ(test, emu_wiring_inputs(&wiring, EMU_OUTPUTS & ~c->self,
+						EMU_OUTPUTS & ~c->peer), 0);
 }
 
 static struct kunit_case cable_cases[] = {
 	KUNIT_CASE_PARAM(wiring_inputs, wiring_gen_params),
 	KUNIT_CASE(wiring_ignores_other_bits),
+	KUNIT_CASE_PARAM(wiring_sources, source_gen_params),
 	{}
 };
 

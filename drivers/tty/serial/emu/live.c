@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Serial console emulator: cables, and how their ports come and go.
+ *
+ * A cable and its ends are made and described first. Then it becomes live: its
+ * ports get the lowest numbers that are free, and exist until it ceases to be
+ * live, or the driver is unbound from one of them.
+ */
+
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/device/driver.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/idr.h>
+#include <linux/lockdep.h>
+#include <linux/mutex.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "emu.h"
+
+/* The numbers of the ports that exist */
+static DEFINE_IDA(emu_lines);
+
+const char *const emu_topology_names[] = {
+	[EMU_NULL_MODEM]	= "null-modem",
+	[EMU_LOOPBACK]		= "loopback",
+	NULL
+};
+
+static unsigned int emu_topology_ends(enum emu_topology topology)
+{
+	return topology == EMU_LOOPBACK ? 1 : EMU_NR_ENDS;
+}
+
+/**
+ * emu_cable_alloc - make a cable without ends
+ *
+ * Context: process; may sleep.
+ * Return: a null-modem cable that is not live, NULL without memory.
+ */
+struct emu_cable *emu_cable_alloc(void)
+{
+	struct emu_cable *cable;
+
+	cable = kzalloc_obj(*cable);
+	if (!cable)
+		return NULL;
+
+	mutex_init(&cable->lock);
+	cable->topology = EMU_NULL_MODEM;
+	cable->pace = EMU_PACE_DEFAULT;
+	cable->plugged = true;
+
+	return cable;
+}
+
+/**
+ * emu_cable_free - undo emu_cable_alloc()
+ * @cable: the cable, which is not live and whose ends are gone
+ *
+ * Context: process; may sleep.
+ */
+void emu_cable_free(struct emu_cable *cable)
+{
+	mutex_destroy(&cable->lock);
+	kfree(cable);
+}
+
+/**
+ * emu_cable_add_end - add an end to a cable
+ * @cable: the cable
+ *
+ * Context: process; may sleep. Takes the cable's lock.
+ * Return: the end, which its owner frees with kfree() after
+ *	emu_cable_remove_end(), or the error: EBUSY if the cable is live, ENOSPC if
+ *	it has as many ends as a cable can have, ENOMEM.
+ */
+struct emu_cable_end *emu_cable_add_end(struct emu_cable *cable)
+{
+	struct emu_cable_end *end;
+
+	guard(mutex)(&cable->lock);
+
+	if (cable->live)
+		return ERR_PTR(-EBUSY);
+	if (cable->nr_ends == EMU_NR_ENDS)
+		return ERR_PTR(-ENOSPC);
+
+	end = kzalloc_obj(*end);
+	if (!end)
+		return ERR_PTR(-ENOMEM);
+
+	end->cable = cable;
+	end->settings = (struct emu_settings) {
+		.rx_fifo	= EMU_RX_FIFO,
+		.rx_trigger	= EMU_RX_TRIGGER,
+		.rx_timeout	= EMU_RX_TIMEOUT,
+	};
+	end->wiring = emu_null_modem;
+	cable->end[cable->nr_ends++] = end;
+
+	return end;
+}
+
+/**
+ * emu_cable_remove_end - take an end away from its cable
+ * @end: the end of a cable that is not live; the ends after it move up
+ *
+ * Context: process; may sleep. Takes the cable's lock.
+ */
+void emu_cable_remove_end(struct emu_cable_end *end)
+{
+	struct emu_cable *cable = end->cable;
+	unsigned int i;
+
+	guard(mutex)(&cable->lock);
+
+	for (i = 0; cable->end[i] != end; i++)
+		;
+	cable->nr_ends--;
+	memmove(&cable->end[i], &cable->end[i + 1],
+		(cable->nr_ends - i) * sizeof(cable->end[0]));
+}
+
+/* Wires that have been in use before are to be as new */
+static void emu_cable_init_wires(struct emu_cable *cable)
+{
+	unsigned int i;
+
+	memset(cable->wire, 0, sizeof(cable->wire));
+	for (i = 0; i < EMU_NR_ENDS; i++) {
+		emu_wire_init(&cable->wire[i]);
+		emu_wire_set_pace(&cable->wire[i], cable->pace);
+		emu_wire_set_plugged(&cable->wire[i], cable->plugged);
+	}
+}
+
+static void emu_cable_exit_wires(struct emu_cable *cable)
+{
+	unsigned int i;
+
+	for (i = 0; i < EMU_NR_ENDS; i++)
+		emu_wire_exit(&cable->wire[i]);
+}
+
+static void emu_end_remove_port(struct emu_cable_end *end)
+{
+	platform_device_unregister(end->pdev);
+	end->pdev = NULL;
+	ida_free(&emu_lines, end->line);
+}
+
+static int emu_end_register(struct emu_cable_end *end, const struct emu_end *wires)
+{
+	struct platform_device *pdev;
+
+	pdev = platform_device_register_data(NULL, EMU_NAME, end->line, wires, sizeof(*wires));
+	if (IS_ERR(pdev))
+		return PTR_ERR(pdev);
+
+	end->pdev = pdev;
+	scoped_guard(device, &pdev->dev) {
+		if (device_is_bound(&pdev->dev))
+			return 0;
+	}
+	platform_device_unregister(pdev);
+	end->pdev = NULL;
+
+	return -ENXIO;
+}
+
+/*
+ * The lowest number that is free. Who still has a port open that was removed has
+ * its number, too: the tty would be the new port's as well, with its settings.
+ */
+static int emu_line_alloc(void)
+{
+	int line = -1;
+
+	do {
+		line = ida_alloc_range(&emu_lines, line + 1, CONFIG_SERIAL_EMU_NR_PORTS - 1,
+				       GFP_KERNEL);
+		if (line < 0 || !emu_port_tty_is_there(line))
+			return line;
+		ida_free(&emu_lines, line);
+	} while (line + 1 < CONFIG_SERIAL_EMU_NR_PORTS);
+
+	return -ENOSPC;
+}
+
+static int emu_end_add_port(struct emu_cable_end *end, const struct emu_end *wires)
+{
+	int line, ret;
+
+	line = emu_line_alloc();
+	if (line < 0)
+		return line;
+
+	end->line = line;
+	ret = emu_end_register(end, wires);
+	if (ret)
+		ida_free(&emu_lines, line);
+
+	return ret;
+}
+
+static int emu_cable_add_port(struct emu_cable *cable, unsigned int i)
+{
+	bool loopback = cable->topology == EMU_LOOPBACK;
+	const struct emu_end wires = {
+		.out		= &cable->wire[i],
+		.in		= &cable->wire[loopback ? i : !i],
+		.settings	= &cable->end[i]->settings,
+		.wiring		= &cable->end[i]->wiring,
+	};
+
+	return emu_end_add_port(cable->end[i], &wires);
+}
+
+/**
+ * emu_cable_activate - make the ports of a cable
+ * @cable: the cable, which is not live
+ *
+ * Context: process; may sleep. The cable's lock is held.
+ * Return: 0 or what failed: ENODATA if the cable has not as many ends as it joins,
+ *	ENOSPC if there is no number left for a port, ENXIO if the driver does not
+ *	take it, or the error of the driver core or serial core. There are no ports
+ *	then.
+ */
+int emu_cable_activate(struct emu_cable *cable)
+{
+	unsigned int i;
+	int ret;
+
+	lockdep_assert_held(&cable->lock);
+
+	if (cable->nr_ends != emu_topology_ends(cable->topology))
+		return -ENODATA;
+
+	emu_cable_init_wires(cable);
+	for (i = 0; i < cable->nr_ends; i++) {
+		ret = emu_cable_add_port(cable, i);
+		if (ret)
+			goto err_remove_ports;
+	}
+	cable->live = true;
+
+	return 0;
+
+err_remove_ports:
+	while (i--)
+		emu_end_remove_port(cable->end[i]);
+	emu_cable_exit_wires(cable);
+
+	return ret;
+}
+
+/**
+ * emu_cable_deactivate - remove the ports of a cable
+ * @cable: the cable, which is live
+ *
+ * Whoever sleeps on one of its ports wakes up.
+ *
+ * Context: process; may sleep. The cable's lock is held.
+ */
+void emu_cable_deactivate(struct emu_cable *cable)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&cable->lock);
+
+	for (i = 0; i < cable->nr_ends; i++)
+		emu_end_remove_port(cable->end[i]);
+	emu_cable_exit_wires(cable);
+	cable->live = false;
+}

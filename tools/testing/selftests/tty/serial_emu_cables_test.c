@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The serial console emulator's cables, as they are made in configfs.
+ */
+
+#include <limits.h>
+
+#include "kselftest_harness.h"
+#include "serial_test.h"
+
+#define TOP		"/sys/kernel/config/serial-emu"
+
+#define DRIVER		"/sys/bus/platform/drivers/serial-emu/"
+#define AUTOPROBE	"/sys/bus/platform/drivers_autoprobe"
+
+/* More cables than there can be ports */
+#define MAX_CABLES	1024
+
+FIXTURE(cable)
+{
+	char dir[64];
+	int a;
+	int b;
+};
+
+static const char *in_dir(const char *dir, const char *name)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+
+	return path;
+}
+
+static int make(const char *dir, const char *name)
+{
+	return mkdir(in_dir(dir, name), 0755) ? -errno : 0;
+}
+
+static int unmake(const char *dir, const char *name)
+{
+	return rmdir(in_dir(dir, name)) ? -errno : 0;
+}
+
+static int set(const char *dir, const char *name, const char *value)
+{
+	return serial_write_file(in_dir(dir, name), value);
+}
+
+/* The content of an attribute, without the newline; empty if it cannot be read */
+static const char *get(const char *dir, const char *name)
+{
+	static char text[256];
+	int fd = open(in_dir(dir, name), O_RDONLY | O_CLOEXEC);
+	ssize_t count = 0;
+
+	if (fd >= 0) {
+		count = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	text[count > 0 ? count : 0] = 0;
+	text[strcspn(text, "\n")] = 0;
+
+	return text;
+}
+
+FIXTURE_SETUP(cable)
+{
+	self->a = -1;
+	self->b = -1;
+	if (geteuid())
+		SKIP(return, "needs root");
+	if (access(TOP, F_OK))
+		SKIP(return, "no %s", TOP);
+	snprintf(self->dir, sizeof(self->dir), "%s/test%d", TOP, getpid());
+	ASSERT_EQ(0, mkdir(self->dir, 0755));
+}
+
+FIXTURE_TEARDOWN(cable)
+{
+	close(self->a);
+	close(self->b);
+	set(self->dir, "live", "0");
+	unmake(self->dir, "a");
+	unmake(self->dir, "b");
+	EXPECT_EQ(0, rmdir(self->dir));
+}
+
+static int make_pair(const char *dir)
+{
+	return make(dir, "a") ?: make(dir, "b") ?: set(dir, "live", "1");
+}
+
+/* Open the port of an end, "a/tty" for example */
+static int open_end(const char *dir, const char *tty)
+{
+	int fd = serial_open(in_dir("/dev", get(dir, tty)));
+
+	if (fd >= 0)
+		serial_set_raw(fd);
+
+	return fd;
+}
+
+TEST_F(cable, joins_two_ports)
+{
+	ASSERT_EQ(0, make_pair(self->dir));
+	EXPECT_STREQ("1", get(self->dir, "live"));
+	self->a = open_end(self->dir, "a/tty");
+	self->b = open_end(self->dir, "b/tty");
+	ASSERT_LE(0, self->a);
+	ASSERT_LE(0, self->b);
+	ASSERT_EQ(4, serial_write(self->a, "to b", 4));
+	EXPECT_TRUE(serial_arrives(self->b, "to b", 4));
+	ASSERT_EQ(4, serial_write(self->b, "to a", 4));
+	EXPECT_TRUE(serial_arrives(self->a, "to a", 4));
+	EXPECT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS, SERIAL_INPUTS));
+}
+
+TEST_F(cable, comes_and_goes)
+{
+	char tty[64], path[128];
+	int i;
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	for (i = 0; i < 3; i++) {
+		snprintf(tty, sizeof(tty), "%s", get(self->dir, "a/tty"));
+		snprintf(path, sizeof(path), "/sys/class/tty/%s", tty);
+		EXPECT_EQ(0, access(path, F_OK));
+		/* What is so already stays so */
+		EXPECT_EQ(0, set(self->dir, "live", "1"));
+		EXPECT_STREQ(tty, get(self->dir, "a/tty"));
+		ASSERT_EQ(0, set(self->dir, "live", "0"));
+		EXPECT_EQ(0, set(self->dir, "live", "0"));
+		EXPECT_STREQ("", get(self->dir, "a/tty"));
+		EXPECT_NE(0, access(path, F_OK));
+		ASSERT_EQ(0, set(self->dir, "live", "1"));
+	}
+}
+
+TEST_F(cable, loopback)
+{
+	ASSERT_EQ(0, set(self->dir, "topology", "loopback"));
+	EXPECT_STREQ("loopback", get(self->dir, "topology"));
+	ASSERT_EQ(0, make(self->dir, "a"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	self->a = open_end(self->dir, "a/tty");
+	ASSERT_LE(0, self->a);
+	EXPECT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS, SERIAL_INPUTS));
+	ASSERT_EQ(4, serial_write(self->a, "back", 4));
+	EXPECT_TRUE(serial_arrives(self->a, "back", 4));
+	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_RTS));
+	EXPECT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, 0));
+}
+
+/* Each input from either side's outputs, or always on or off */
+TEST_F(cable, wiring)
+{
+	ASSERT_EQ(0, make(self->dir, "a"));
+	EXPECT_STREQ("peer-rts", get(self->dir, "a/cts"));
+	EXPECT_STREQ("peer-dtr", get(self->dir, "a/dsr"));
+	EXPECT_STREQ("peer-dtr", get(self->dir, "a/dcd"));
+	EXPECT_STREQ("peer-out1", get(self->dir, "a/ri"));
+	ASSERT_EQ(0, set(self->dir, "a/cts", "self-rts"));
+	ASSERT_EQ(0, set(self->dir, "a/dsr", "on"));
+	ASSERT_EQ(0, set(self->dir, "a/dcd", "off"));
+	ASSERT_EQ(0, set(self->dir, "a/ri", "peer-rts"));
+	EXPECT_STREQ("self-rts", get(self->dir, "a/cts"));
+	ASSERT_EQ(0, make(self->dir, "b"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	self->a = open_end(self->dir, "a/tty");
+	ASSERT_LE(0, self->a);
+	EXPECT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS | TIOCM_RNG, TIOCM_CTS | TIOCM_DSR));
+	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_RTS));
+	EXPECT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS | TIOCM_RNG, TIOCM_DSR));
+	self->b = open_end(self->dir, "b/tty");
+	ASSERT_LE(0, self->b);
+	EXPECT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS | TIOCM_RNG, TIOCM_DSR | TIOCM_RNG));
+
+	/* Without its plug it has nothing at all */
+	ASSERT_EQ(0, set(self->dir, "plugged", "0"));
+	EXPECT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS | TIOCM_RNG, 0));
+	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+	EXPECT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS | TIOCM_RNG, TIOCM_DSR | TIOCM_RNG));
+}
+
+/* What a port's own output drives comes after what it sent before */
+TEST_F(cable, wiring_keeps_the_order)
+{
+	int cts;
+
+	ASSERT_EQ(0, make(self->dir, "a"));
+	ASSERT_EQ(0, make(self->dir, "b"));
+	ASSERT_EQ(0, set(self->dir, "a/cts", "self-rts"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	self->a = open_end(self->dir, "a/tty");
+	ASSERT_LE(0, self->a);
+	ASSERT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, TIOCM_CTS));
+	ASSERT_EQ(0, serial_set_speed(self->a, 300));
+	cts = serial_icount(self->a).cts;
+	/* A third of a second */
+	ASSERT_EQ(10, serial_write(self->a, "0123456789", 10));
+	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_RTS));
+	EXPECT_TRUE(serial_lines_stay(self->a, TIOCM_CTS, TIOCM_CTS));
+	ASSERT_EQ(0, serial_drain(self->a));
+	EXPECT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, 0));
+	EXPECT_EQ(cts + 1, serial_icount(self->a).cts);
+}
+
+TEST_F(cable, needs_all_of_its_ends)
+{
+	EXPECT_EQ(-ENODATA, set(self->dir, "live", "1"));
+	ASSERT_EQ(0, make(self->dir, "a"));
+	EXPECT_EQ(-ENODATA, set(self->dir, "live", "1"));
+	ASSERT_EQ(0, make(self->dir, "b"));
+	EXPECT_EQ(-ENOSPC, make(self->dir, "c"));
+	ASSERT_EQ(0, set(self->dir, "topology", "loopback"));
+	EXPECT_EQ(-ENODATA, set(self->dir, "live", "1"));
+	EXPECT_STREQ("0", get(self->dir, "live"));
+	EXPECT_STREQ("", get(self->dir, "a/tty"));
+
+	/* The first one goes, the other one has its place */
+	ASSERT_EQ(0, unmake(self->dir, "a"));
+	EXPECT_EQ(0, set(self->dir, "live", "1"));
+}
+
+TEST_F(cable, is_frozen_while_it_is_live)
+{
+	static const char *const attrs[] = {
+		"a/clock_ppm", "a/rx_fifo", "a/rx_trigger", "b/rx_timeout",
+	};
+	static const char *const sources[] = { "a/cts", "a/dsr", "b/dcd", "b/ri" };
+	unsigned int i;
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	EXPECT_EQ(-EBUSY, set(self->dir, "topology", "loopback"));
+	for (i = 0; i < ARRAY_SIZE(attrs); i++)
+		EXPECT_EQ(-EBUSY, set(self->dir, attrs[i], "1"));
+	for (i = 0; i < ARRAY_SIZE(sources); i++)
+		EXPECT_EQ(-EBUSY, set(self->dir, sources[i], "on"));
+	EXPECT_EQ(-EBUSY, make(self->dir, "c"));
+	EXPECT_EQ(-EBUSY, unmake(self->dir, "a"));
+	EXPECT_EQ(-1, rmdir(self->dir));
+	EXPECT_EQ(ENOTEMPTY, errno);
+	EXPECT_EQ(0, set(self->dir, "pace", "1000"));
+	EXPECT_EQ(0, set(self->dir, "plugged", "0"));
+
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	for (i = 0; i < ARRAY_SIZE(attrs); i++)
+		EXPECT_EQ(0, set(self->dir, attrs[i], "1"));
+	for (i = 0; i < ARRAY_SIZE(sources); i++)
+		EXPECT_EQ(0, set(self->dir, sources[i], "on"));
+}
+
+TEST_F(cable, refuses_what_is_invalid)
+{
+	const struct {
+		const char *name;
+		const char *value;
+		int error;
+	} cases[] = {
+		{ "topology", "star", -EINVAL },
+		{ "topology", "\n", -EINVAL },
+		{ "pace", "-1", -EINVAL },
+		{ "pace", "fast", -EINVAL },
+		{ "pace", "100001", -EINVAL },
+		{ "pace", "99999999999999999999", -ERANGE },
+		{ "plugged", "2x", -EINVAL },
+		{ "live", "maybe", -EINVAL },
+		{ "a/tty", "ttyEMU0", -EACCES },
+		{ "a/cts", "rts", -EINVAL },
+		{ "a/dsr", "peer-cts", -EINVAL },
+		{ "a/dcd", "1", -EINVAL },
+		{ "a/ri", "\n", -EINVAL },
+		{ "a/clock_ppm", "500001", -EINVAL },
+		{ "a/clock_ppm", "-500001", -EINVAL },
+		{ "a/clock_ppm", "1 2", -EINVAL },
+		{ "a/rx_fifo", "0", -EINVAL },
+		{ "a/rx_fifo", "257", -EINVAL },
+		{ "a/rx_trigger", "0", -EINVAL },
+		{ "a/rx_trigger", "257", -EINVAL },
+		{ "a/rx_timeout", "-1", -EINVAL },
+		{ "a/rx_timeout", "1001", -EINVAL },
+	};
+	char before[64];
+	unsigned int i;
+
+	ASSERT_EQ(0, make(self->dir, "a"));
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(before, sizeof(before), "%s", get(self->dir, cases[i].name));
+		/* root may open what has no mode for writing */
+		EXPECT_TRUE(set(self->dir, cases[i].name, cases[i].value) == cases[i].error ||
+			    cases[i].error == -EACCES) {
+			TH_LOG("%s = '%s'", cases[i].name, cases[i].value);
+		}
+		EXPECT_STREQ(before, get(self->dir, cases[i].name));
+	}
+}
+
+TEST_F(cable, names)
+{
+	char name[300];
+
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	EXPECT_EQ(-ENAMETOOLONG, make(self->dir, name));
+	EXPECT_EQ(-ENAMETOOLONG, make(TOP, name));
+	ASSERT_EQ(0, make(self->dir, "a"));
+	EXPECT_EQ(-EEXIST, make(self->dir, "a"));
+	EXPECT_EQ(-EEXIST, make(TOP, strrchr(self->dir, '/') + 1));
+	EXPECT_EQ(-ENOENT, make(self->dir, "none/a"));
+
+	/* A name as long as it can be is a name */
+	name[100] = 0;
+	ASSERT_EQ(0, make(self->dir, name));
+	EXPECT_EQ(0, set(self->dir, "live", "1"));
+	EXPECT_EQ(0, set(self->dir, "live", "0"));
+	EXPECT_EQ(0, unmake(self->dir, name));
+}
+
+/* Those that are there without anybody having made them stay */
+TEST_F(cable, the_first_ones_stay)
+{
+	if (access(TOP "/null-modem0", F_OK))
+		SKIP(return, "the driver was loaded with null_modems=0");
+	EXPECT_EQ(-EPERM, unmake(TOP, "null-modem0"));
+	EXPECT_EQ(-EPERM, unmake(TOP, "null-modem0/port0"));
+	EXPECT_EQ(-EEXIST, make(TOP, "null-modem0"));
+	EXPECT_STREQ("1", get(TOP, "null-modem0/live"));
+}
+
+/* A port has nothing of the one that had its number before */
+TEST_F(cable, begins_as_new)
+{
+	struct termios2 fresh;
+	struct serial_struct ss, old;
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	self->a = open_end(self->dir, "a/tty");
+	self->b = open_end(self->dir, "b/tty");
+	ASSERT_LE(0, self->a);
+	ASSERT_LE(0, self->b);
+	ASSERT_EQ(3, serial_write(self->b, "old", 3));
+	ASSERT_EQ(0, serial_drain(self->b));
+	ASSERT_EQ(0, serial_set_speed(self->a, 1234));
+	ASSERT_EQ(0, serial_change_cflag(self->a, 0, CSTOPB | PARENB));
+	ASSERT_EQ(0, ioctl(self->a, TIOCGSERIAL, &old));
+	ss = old;
+	ss.closing_wait = 1;
+	ss.close_delay = 1;
+	ASSERT_EQ(0, ioctl(self->a, TIOCSSERIAL, &ss));
+	close(self->a);
+	close(self->b);
+
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	self->a = serial_open(in_dir("/dev", get(self->dir, "a/tty")));
+	ASSERT_LE(0, self->a);
+	ASSERT_EQ(0, serial_get(self->a, &fresh));
+	EXPECT_EQ(9600, fresh.c_ospeed);
+	EXPECT_EQ(0, fresh.c_cflag & (CSTOPB | PARENB));
+	EXPECT_EQ(CLOCAL, fresh.c_cflag & CLOCAL);
+	ASSERT_EQ(0, ioctl(self->a, TIOCGSERIAL, &ss));
+	EXPECT_EQ(old.closing_wait, ss.closing_wait);
+	EXPECT_EQ(old.close_delay, ss.close_delay);
+	EXPECT_EQ(0, serial_icount(self->a).rx);
+	EXPECT_TRUE(serial_nothing_arrives(self->a));
+}
+
+/* Nor of one that somebody still has open, which was hung up */
+TEST_F(cable, begins_as_new_beside_the_dead)
+{
+	char tty[64];
+	int dead;
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	snprintf(tty, sizeof(tty), "%s", get(self->dir, "a/tty"));
+	dead = open_end(self->dir, "a/tty");
+	ASSERT_LE(0, dead);
+	ASSERT_EQ(0, serial_set_speed(dead, 1234));
+	ASSERT_EQ(0, ioctl(dead, TIOCEXCL));
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	EXPECT_STRNE(tty, get(self->dir, "a/tty"));
+	self->a = open_end(self->dir, "a/tty");
+	ASSERT_LE(0, self->a);
+	EXPECT_EQ(-1, write(dead, "x", 1));
+	EXPECT_EQ(EIO, errno);
+
+	/* It is free again when that is closed */
+	close(dead);
+	close(self->a);
+	self->a = -1;
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	EXPECT_STREQ(tty, get(self->dir, "a/tty"));
+}
+
+static int task_read_some(void *arg)
+{
+	char buf[16];
+	ssize_t count = read(*(int *)arg, buf, sizeof(buf));
+
+	return count < 0 ? -errno : count;
+}
+
+TEST_F(cable, sleepers_wake_up)
+{
+	struct serial_task task;
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	self->a = open_end(self->dir, "a/tty");
+	ASSERT_LE(0, self->a);
+	task = serial_start(task_read_some, &self->a);
+	ASSERT_TRUE(serial_task_sleeps(&task));
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	EXPECT_EQ(0, serial_task_result(&task));
+}
+
+/* The driver may have been unbound from a port before */
+TEST_F(cable, without_its_driver)
+{
+	char number[16];
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	snprintf(number, sizeof(number), "serial-emu.%s", get(self->dir, "a/tty") + 6);
+	ASSERT_EQ(0, serial_write_file(DRIVER "unbind", number));
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	EXPECT_NE(0, strlen(get(self->dir, "a/tty")));
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+
+	ASSERT_EQ(0, serial_write_file(AUTOPROBE, "0"));
+	EXPECT_EQ(-ENXIO, set(self->dir, "live", "1"));
+	ASSERT_EQ(0, serial_write_file(AUTOPROBE, "1"));
+	EXPECT_STREQ("0", get(self->dir, "live"));
+	EXPECT_EQ(0, set(self->dir, "live", "1"));
+}
+
+/* An attribute that is open when its directory goes away is of no use any more */
+TEST_F(cable, attribute_outlives_its_directory)
+{
+	int fd;
+
+	ASSERT_EQ(0, make(self->dir, "a"));
+	fd = open(in_dir(self->dir, "a/rx_fifo"), O_WRONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, unmake(self->dir, "a"));
+	EXPECT_EQ(-1, write(fd, "8", 1));
+	EXPECT_EQ(ENOENT, errno);
+	close(fd);
+}
+
+/* Whoever makes ends, whoever takes them away and whoever makes the ports get in no one's way */
+static int task_make_ends(void *arg)
+{
+	long end = serial_now_ms() + 2000;
+
+	while (serial_now_ms() < end) {
+		make(arg, "a");
+		make(arg, "b");
+		unmake(arg, "a");
+		unmake(arg, "b");
+	}
+
+	return 0;
+}
+
+static int task_switch_live(void *arg)
+{
+	long end = serial_now_ms() + 2000;
+	int ret;
+
+	while (serial_now_ms() < end) {
+		ret = set(arg, "live", "1");
+		if (ret && ret != -ENODATA && ret != -EBUSY)
+			return ret;
+		ret = set(arg, "live", "0");
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+TEST_F(cable, many_hands)
+{
+	struct serial_task tasks[4];
+	int i;
+
+	for (i = 0; i < 4; i++)
+		tasks[i] = serial_start(i % 2 ? task_switch_live : task_make_ends, self->dir);
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, serial_task_result_ms(&tasks[i], 20000));
+	set(self->dir, "live", "0");
+	unmake(self->dir, "a");
+	unmake(self->dir, "b");
+	ASSERT_EQ(0, make_pair(self->dir));
+}
+
+/* What is set before counts, too */
+TEST_F(cable, begins_unplugged)
+{
+	ASSERT_EQ(0, set(self->dir, "plugged", "0"));
+	ASSERT_EQ(0, set(self->dir, "pace", "0"));
+	ASSERT_EQ(0, make_pair(self->dir));
+	self->a = open_end(self->dir, "a/tty");
+	self->b = open_end(self->dir, "b/tty");
+	EXPECT_TRUE(serial_lines_stay(self->b, SERIAL_INPUTS, 0));
+	ASSERT_EQ(4, serial_write(self->a, "lost", 4));
+	ASSERT_EQ(0, serial_drain(self->a));
+	EXPECT_TRUE(serial_nothing_arrives(self->b));
+	EXPECT_STREQ("0", get(self->dir, "pace"));
+
+	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+	EXPECT_TRUE(serial_wait_lines(self->b, SERIAL_INPUTS, SERIAL_INPUTS));
+	ASSERT_EQ(4, serial_write(self->a, "kept", 4));
+	EXPECT_TRUE(serial_arrives(self->b, "kept", 4));
+}
+
+/* Low bits that are zero, and then ones */
+static bool is_cut(unsigned char c)
+{
+	return c && (c | (c - 1)) == 0xff;
+}
+
+/* What is left of a character when the plug is pulled out, or put in, looks like mark */
+TEST_F(cable, plug_in_the_middle_of_a_character)
+{
+	unsigned char c;
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	self->a = open_end(self->dir, "a/tty");
+	self->b = open_end(self->dir, "b/tty");
+	/* A fifth of a second for a character */
+	ASSERT_EQ(0, serial_set_speed(self->a, 50));
+	ASSERT_EQ(0, serial_set_speed(self->b, 50));
+	ASSERT_EQ(1, write(self->a, "", 1));
+	serial_sleep_ms(90);
+	ASSERT_EQ(0, set(self->dir, "plugged", "0"));
+	ASSERT_EQ(1, serial_read(self->b, &c, 1));
+	EXPECT_TRUE(is_cut(c)) TH_LOG("%02x", c);
+	ASSERT_EQ(0, serial_drain(self->a));
+
+	ASSERT_EQ(1, write(self->a, "", 1));
+	serial_sleep_ms(60);
+	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+	ASSERT_EQ(1, serial_read(self->b, &c, 1));
+	EXPECT_TRUE(is_cut(c)) TH_LOG("%02x", c);
+	ASSERT_EQ(1, write(self->a, "x", 1));
+	EXPECT_TRUE(serial_arrives(self->b, "x", 1));
+}
+
+/* Make cables until there is no number left; what then fails leaves nothing behind */
+TEST_F_TIMEOUT(cable, as_many_as_there_are_numbers, 300)
+{
+	char dir[128];
+	int i, count, ret = 0;
+
+	for (count = 0; count < MAX_CABLES && !ret; count++) {
+		snprintf(dir, sizeof(dir), "%s-%d", self->dir, count);
+		ASSERT_EQ(0, mkdir(dir, 0755));
+		ret = make_pair(dir);
+	}
+	EXPECT_EQ(-ENOSPC, ret);
+	EXPECT_STREQ("0", get(dir, "live"));
+	EXPECT_STREQ("", get(dir, "a/tty"));
+	EXPECT_STREQ("", get(dir, "b/tty"));
+	TH_LOG("%d cables", count - 1);
+	for (i = 0; i < count; i++) {
+		snprintf(dir, sizeof(dir), "%s-%d", self->dir, i);
+		EXPECT_EQ(0, set(dir, "live", "0"));
+		EXPECT_EQ(0, unmake(dir, "b"));
+		EXPECT_EQ(0, unmake(dir, "a"));
+		EXPECT_EQ(0, rmdir(dir));
+	}
+}
+
+TEST_HARNESS_MAIN
