@@ -127,9 +127,13 @@ settings_not_taken() {
 build_selftests() {
 	local out=$1
 
-	[ -e "$build/headers/usr/include/linux/serial.h" ] ||
+	if [ ! "$build/headers/usr/include/linux/serial.h" -nt \
+	       "$tree/include/uapi/linux/serial.h" ] ||
+	   [ ! "$build/headers/usr/include/linux/serial-emu.h" -nt \
+	       "$tree/include/uapi/linux/serial-emu.h" ]; then
 		quietly "$out/headers.log" kmake O="$build/headers" \
 			ARCH=x86_64 headers
+	fi
 	rm -rf "$out/kselftest"
 	quietly "$out/kselftest-build.log" kmake -C tools/testing/selftests \
 		O="$build/headers" TARGETS=tty FORCE_TARGETS=1 \

@@ -3,7 +3,7 @@
  * Serial console emulator: what the user can make, see and set, in configfs.
  *
  *	serial-emu/<cable>/{topology,pace,plugged,live}
- *	serial-emu/<cable>/<port>/{tty,cts,dsr,dcd,ri}
+ *	serial-emu/<cable>/<port>/{kind,tty,cts,dsr,dcd,ri}
  *	serial-emu/<cable>/<port>/{clock_ppm,rx_fifo,rx_trigger,rx_timeout}
  *
  * A cable that is live depends on its directories: they cannot be removed. What
@@ -46,12 +46,39 @@ static ssize_t emu_end_tty_show(struct config_item *item, char *page)
 
 	guard(mutex)(&end->cable->lock);
 
-	if (!end->cable->live)
+	if (!end->pdev)
 		return sysfs_emit(page, "\n");
 
 	return sysfs_emit(page, EMU_TTY_NAME "%u\n", end->line);
 }
 CONFIGFS_ATTR_RO(emu_end_, tty);
+
+static ssize_t emu_end_kind_show(struct config_item *item, char *page)
+{
+	struct emu_cable_end *end = to_emu_cable_end(item);
+
+	guard(mutex)(&end->cable->lock);
+
+	return sysfs_emit(page, "%s\n", emu_kind_names[end->kind]);
+}
+
+static ssize_t emu_end_kind_store(struct config_item *item, const char *page, size_t count)
+{
+	struct emu_cable_end *end = to_emu_cable_end(item);
+	int kind = __sysfs_match_string(emu_kind_names, -1, page);
+
+	if (kind < 0)
+		return kind;
+
+	guard(mutex)(&end->cable->lock);
+
+	if (end->cable->live)
+		return -EBUSY;
+	end->kind = kind;
+
+	return count;
+}
+CONFIGFS_ATTR(emu_end_, kind);
 
 static ssize_t emu_source_show(struct emu_cable_end *end, char *page,
 			       const enum emu_source *source)
@@ -172,6 +199,7 @@ EMU_END_STORE(rx_timeout, 0, EMU_RX_TIMEOUT_MAX)
 CONFIGFS_ATTR(emu_end_, rx_timeout);
 
 static struct configfs_attribute *emu_end_attrs[] = {
+	&emu_end_attr_kind,
 	&emu_end_attr_tty,
 	&emu_end_attr_cts,
 	&emu_end_attr_dsr,
@@ -273,7 +301,7 @@ static ssize_t emu_cable_plugged_store(struct config_item *item, const char *pag
 {
 	struct emu_cable *cable = to_emu_cable(item);
 	bool plugged;
-	int i, ret;
+	int ret;
 
 	ret = kstrtobool(page, &plugged);
 	if (ret)
@@ -282,8 +310,8 @@ static ssize_t emu_cable_plugged_store(struct config_item *item, const char *pag
 	guard(mutex)(&cable->lock);
 
 	cable->plugged = plugged;
-	for (i = 0; cable->live && i < EMU_NR_ENDS; i++)
-		emu_wire_set_plugged(&cable->wire[i], plugged);
+	if (cable->live)
+		emu_cable_plug(cable);
 
 	return count;
 }

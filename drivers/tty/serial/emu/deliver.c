@@ -50,6 +50,7 @@
  * @due: when the next one is
  * @pace: the wire's pace
  * @unplugged: whether nothing gets to the receiver
+ * @far: the program that it gets to instead, NULL if there is none
  * @moved: whether anything came off the wire
  */
 struct emu_round {
@@ -57,6 +58,7 @@ struct emu_round {
 	ktime_t due;
 	unsigned int pace;
 	bool unplugged;
+	struct emu_far *far;
 	bool moved;
 };
 
@@ -240,6 +242,9 @@ static void emu_wire_deliver_char(struct emu_wire *wire, struct emu_port *rx,
 	struct emu_frame frame = { .data = event->value };
 	u64 from = 0;
 
+	if (round->far)
+		emu_far_char(round->far, &wire->frame, event->value,
+			     round->pace ? event->time : round->now);
 	if (!rx)
 		return;
 
@@ -280,6 +285,8 @@ static void emu_wire_deliver_break(struct emu_wire *wire, struct emu_port *rx,
 static void emu_wire_deliver_mark(struct emu_wire *wire, struct emu_port *rx,
 				  const struct emu_round *round, const struct emu_event *mark)
 {
+	if (round->far)
+		emu_far_mark(round->far, mark, round->pace ? mark->time : round->now);
 	if (mark->type == EMU_EV_BREAK)
 		emu_wire_deliver_break(wire, rx, round, mark);
 	else if (rx)
@@ -339,7 +346,12 @@ static bool emu_wire_waits(struct emu_wire *wire, struct emu_port *rx, struct em
 {
 	ktime_t delay;
 
-	if (round->pace || !rx || !emu_wire_needs_reader(wire))
+	if (round->pace || !emu_wire_needs_reader(wire))
+		return false;
+	/* It says so when it has read */
+	if (round->far && emu_far_is_full(round->far))
+		return true;
+	if (!rx)
 		return false;
 
 	switch (emu_rx_state(rx, wire)) {
@@ -355,6 +367,21 @@ static bool emu_wire_waits(struct emu_wire *wire, struct emu_port *rx, struct em
 	round->due = ktime_add(round->now, delay);
 
 	return true;
+}
+
+/* How many characters a program wants to be told of at a time */
+static unsigned int emu_wire_wanted(struct emu_wire *wire, struct emu_port *rx,
+				    const struct emu_round *round)
+{
+	u64 frame_time;
+
+	if (rx)
+		return emu_rx_wanted(rx);
+	if (!round->far || !round->pace)
+		return 1;
+	frame_time = emu_format_time(&wire->frame, round->pace);
+
+	return clamp(div64_u64(NSEC_PER_MSEC, max(frame_time, 1ULL)), 1, EMU_WIRE_CHUNK);
 }
 
 /* Take what is first on the wire; returns how many events that were */
@@ -379,7 +406,7 @@ static unsigned int emu_wire_step(struct emu_wire *wire, struct emu_port *rx,
 			return count;
 	}
 
-	if (emu_wire_take_char(wire, round, rx ? emu_rx_wanted(rx) : 1, &event)) {
+	if (emu_wire_take_char(wire, round, emu_wire_wanted(wire, rx, round), &event)) {
 		emu_wire_deliver_char(wire, rx, round, &event);
 		return 1;
 	}
@@ -494,14 +521,19 @@ static struct emu_round emu_wire_round(struct emu_wire *wire)
 {
 	struct emu_round round = { .due = KTIME_MAX };
 	struct emu_port *tx, *rx;
+	struct emu_far *tx_far, *rx_far;
 
 	/* Whoever unplugs a port comes through emu_wire_run() afterwards */
 	scoped_guard(spinlock_irqsave, &wire->lock) {
 		tx = wire->tx;
 		rx = wire->rx;
+		tx_far = wire->tx_far;
+		rx_far = wire->rx_far;
 		round.pace = wire->pace;
 		round.unplugged = wire->unplugged;
 	}
+	if (!round.unplugged)
+		round.far = rx_far;
 
 	if (tx) {
 		guard(uart_port_lock_check_sysrq_irqsave)(&tx->port);
@@ -512,11 +544,16 @@ static struct emu_round emu_wire_round(struct emu_wire *wire)
 		emu_port_push(tx);
 	}
 
+	if (tx_far)
+		emu_far_transmit(tx_far);
+
 	round.now = ktime_get();
 	if (rx)
 		emu_wire_deliver_to(wire, rx, &round);
 	else
 		emu_wire_deliver(wire, NULL, &round);
+	if (rx_far)
+		emu_far_flush(rx_far, round.now);
 
 	return round;
 }

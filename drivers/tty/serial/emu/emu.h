@@ -36,6 +36,7 @@
 
 struct console;
 struct device;
+struct emu_far;
 struct emu_wiring;
 struct platform_device;
 struct emu_port;
@@ -83,6 +84,9 @@ struct emu_port;
 
 /* The modem control outputs that reach the cable's far end */
 #define EMU_OUTPUTS		(TIOCM_DTR | TIOCM_RTS | TIOCM_OUT1 | TIOCM_OUT2)
+
+/* Goes with them on the wire, for a program at the far end: somebody has the port open */
+#define EMU_PORT_IS_OPEN	BIT(31)
 
 /* The modem status inputs */
 #define EMU_INPUTS		(TIOCM_CTS | TIOCM_DSR | TIOCM_CAR | TIOCM_RNG)
@@ -140,6 +144,8 @@ struct emu_clock {
  * @chars: how many of them are characters
  * @tx: the port that feeds the wire, NULL while there is none
  * @rx: the port that reads the wire, NULL while there is none
+ * @tx_far: the program that feeds the wire instead, NULL if there is none
+ * @rx_far: the program that reads the wire instead, NULL if there is none
  * @lines: the modem control outputs that the transmitter drives
  * @lines_sent: the same, as of the last EMU_EV_LINES in @events
  * @lines_far: the same, as the far end sees them
@@ -168,6 +174,8 @@ struct emu_wire {
 	unsigned int chars;
 	struct emu_port *tx;
 	struct emu_port *rx;
+	struct emu_far *tx_far;
+	struct emu_far *rx_far;
 	unsigned int lines;
 	unsigned int lines_sent;
 	unsigned int lines_far;
@@ -338,10 +346,23 @@ struct emu_end {
 };
 
 /**
+ * enum emu_kind - what is at the end of a cable
+ * @EMU_TTY: a port
+ * @EMU_FD: a program, by way of a character device
+ */
+enum emu_kind {
+	EMU_TTY,
+	EMU_FD,
+};
+
+/**
  * struct emu_cable_end - one end of a cable, whether a port is there or not
  * @group: the directory in configfs
  * @cable: the cable; does not change
+ * @kind: what is there while the cable is live; the cable's lock, not changed while
+ *	it is live
  * @pdev: the device of the port while the cable is live; the cable's lock
+ * @far: the program's end while the cable is live; the cable's lock
  * @line: the number in ttyEMU<number> while the cable is live; the cable's lock
  * @settings: what the port shall be; the cable's lock, not changed while it is live
  * @wiring: what drives its inputs; the cable's lock, not changed while it is live
@@ -349,7 +370,9 @@ struct emu_end {
 struct emu_cable_end {
 	struct config_group group;
 	struct emu_cable *cable;
+	enum emu_kind kind;
 	struct platform_device *pdev;
+	struct emu_far *far;
 	unsigned int line;
 	struct emu_settings settings;
 	struct emu_wiring wiring;
@@ -428,7 +451,10 @@ void emu_wire_init(struct emu_wire *wire);
 void emu_wire_exit(struct emu_wire *wire);
 void emu_wire_set_tx(struct emu_wire *wire, struct emu_port *tx);
 void emu_wire_set_rx(struct emu_wire *wire, struct emu_port *rx);
+void emu_wire_set_far_tx(struct emu_wire *wire, struct emu_far *far);
+void emu_wire_set_far_rx(struct emu_wire *wire, struct emu_far *far);
 void emu_wire_set_format(struct emu_wire *wire, const struct emu_format *format);
+struct emu_format emu_wire_format(struct emu_wire *wire);
 void emu_wire_set_pace(struct emu_wire *wire, unsigned int pace);
 unsigned int emu_wire_pace(struct emu_wire *wire);
 void emu_wire_set_plugged(struct emu_wire *wire, bool plugged);
@@ -462,6 +488,7 @@ void emu_port_set_pace(struct emu_port *ep, struct emu_wire *wire, unsigned int 
 void emu_port_transmit(struct emu_port *ep);
 void emu_port_rx_lines(struct emu_port *ep);
 void emu_port_push(struct emu_port *ep);
+unsigned int emu_port_lines(struct emu_port *ep, unsigned int outputs);
 
 /* rs485.c */
 void emu_rs485_init(struct emu_port *ep);
@@ -489,8 +516,22 @@ void emu_rx_push(struct emu_port *ep);
 void emu_rx_resume(struct emu_port *ep);
 void emu_rx_stop(struct emu_port *ep);
 
+/* far.c */
+int emu_far_init(void);
+void emu_far_exit(void);
+struct emu_far *emu_far_create(const char *cable, const char *port, const struct emu_end *end,
+			       bool plugged);
+void emu_far_destroy(struct emu_far *far);
+void emu_far_set_plugged(struct emu_far *far, bool plugged);
+void emu_far_char(struct emu_far *far, const struct emu_format *format, u16 data, ktime_t time);
+void emu_far_mark(struct emu_far *far, const struct emu_event *mark, ktime_t time);
+void emu_far_flush(struct emu_far *far, ktime_t time);
+bool emu_far_is_full(struct emu_far *far);
+void emu_far_transmit(struct emu_far *far);
+
 /* live.c */
 extern const char *const emu_topology_names[];
+extern const char *const emu_kind_names[];
 
 struct emu_cable *emu_cable_alloc(void);
 void emu_cable_free(struct emu_cable *cable);
@@ -498,6 +539,7 @@ struct emu_cable_end *emu_cable_add_end(struct emu_cable *cable);
 void emu_cable_remove_end(struct emu_cable_end *end);
 int emu_cable_activate(struct emu_cable *cable);
 void emu_cable_deactivate(struct emu_cable *cable);
+void emu_cable_plug(struct emu_cable *cable);
 
 /* configfs.c */
 void emu_configfs_init(void);

@@ -30,6 +30,12 @@ const char *const emu_topology_names[] = {
 	NULL
 };
 
+const char *const emu_kind_names[] = {
+	[EMU_TTY]	= "tty",
+	[EMU_FD]	= "fd",
+	NULL
+};
+
 static unsigned int emu_topology_ends(enum emu_topology topology)
 {
 	return topology == EMU_LOOPBACK ? 1 : EMU_NR_ENDS;
@@ -125,6 +131,18 @@ void emu_cable_remove_end(struct emu_cable_end *end)
 		(cable->nr_ends - i) * sizeof(cable->end[0]));
 }
 
+/* Without the program it is not plugged in */
+static bool emu_cable_has_far(struct emu_cable *cable)
+{
+	unsigned int i;
+
+	for (i = 0; i < cable->nr_ends; i++)
+		if (cable->end[i]->kind == EMU_FD)
+			return true;
+
+	return false;
+}
+
 /* Wires that have been in use before are to be as new */
 static void emu_cable_init_wires(struct emu_cable *cable)
 {
@@ -134,8 +152,29 @@ static void emu_cable_init_wires(struct emu_cable *cable)
 	for (i = 0; i < EMU_NR_ENDS; i++) {
 		emu_wire_init(&cable->wire[i]);
 		emu_wire_set_pace(&cable->wire[i], cable->pace);
-		emu_wire_set_plugged(&cable->wire[i], cable->plugged);
+		emu_wire_set_plugged(&cable->wire[i],
+				     cable->plugged && !emu_cable_has_far(cable));
 	}
+}
+
+/**
+ * emu_cable_plug - let the wires of a cable know whether it is plugged in
+ * @cable: the cable, which is live
+ *
+ * Context: process; may sleep. The cable's lock is held.
+ */
+void emu_cable_plug(struct emu_cable *cable)
+{
+	unsigned int i;
+
+	for (i = 0; i < cable->nr_ends; i++) {
+		if (cable->end[i]->far) {
+			emu_far_set_plugged(cable->end[i]->far, cable->plugged);
+			return;
+		}
+	}
+	for (i = 0; i < EMU_NR_ENDS; i++)
+		emu_wire_set_plugged(&cable->wire[i], cable->plugged);
 }
 
 static void emu_cable_exit_wires(struct emu_cable *cable)
@@ -148,6 +187,12 @@ static void emu_cable_exit_wires(struct emu_cable *cable)
 
 static void emu_end_remove_port(struct emu_cable_end *end)
 {
+	if (end->far) {
+		emu_far_destroy(end->far);
+		end->far = NULL;
+		return;
+	}
+
 	platform_device_unregister(end->pdev);
 	end->pdev = NULL;
 	ida_free(&emu_lines, end->line);
@@ -191,9 +236,26 @@ static int emu_line_alloc(void)
 	return -ENOSPC;
 }
 
+static int emu_end_add_far(struct emu_cable_end *end, const struct emu_end *wires)
+{
+	struct emu_cable *cable = end->cable;
+	struct emu_far *far;
+
+	far = emu_far_create(config_item_name(&cable->group.cg_item),
+			     config_item_name(&end->group.cg_item), wires, cable->plugged);
+	if (IS_ERR(far))
+		return PTR_ERR(far);
+	end->far = far;
+
+	return 0;
+}
+
 static int emu_end_add_port(struct emu_cable_end *end, const struct emu_end *wires)
 {
 	int line, ret;
+
+	if (end->kind == EMU_FD)
+		return emu_end_add_far(end, wires);
 
 	line = emu_line_alloc();
 	if (line < 0)
@@ -220,15 +282,27 @@ static int emu_cable_add_port(struct emu_cable *cable, unsigned int i)
 	return emu_end_add_port(cable->end[i], &wires);
 }
 
+/* A cable between programs would be none of the kernel's business */
+static bool emu_cable_has_port(struct emu_cable *cable)
+{
+	unsigned int i;
+
+	for (i = 0; i < cable->nr_ends; i++)
+		if (cable->end[i]->kind == EMU_TTY)
+			return true;
+
+	return false;
+}
+
 /**
  * emu_cable_activate - make the ports of a cable
  * @cable: the cable, which is not live
  *
  * Context: process; may sleep. The cable's lock is held.
  * Return: 0 or what failed: ENODATA if the cable has not as many ends as it joins,
- *	ENOSPC if there is no number left for a port, ENXIO if the driver does not
- *	take it, or the error of the driver core or serial core. There are no ports
- *	then.
+ *	EINVAL if none of them is a port, ENOSPC if there is no number left for a
+ *	port, ENXIO if the driver does not take it, or the error of emu_far_create(),
+ *	the driver core or serial core. There are no ports then.
  */
 int emu_cable_activate(struct emu_cable *cable)
 {
@@ -239,6 +313,8 @@ int emu_cable_activate(struct emu_cable *cable)
 
 	if (cable->nr_ends != emu_topology_ends(cable->topology))
 		return -ENODATA;
+	if (!emu_cable_has_port(cable))
+		return -EINVAL;
 
 	emu_cable_init_wires(cable);
 	for (i = 0; i < cable->nr_ends; i++) {

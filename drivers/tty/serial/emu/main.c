@@ -147,10 +147,14 @@ static int __init emu_init(void)
 	if (ret)
 		goto err_uart_driver;
 
+	ret = emu_far_init();
+	if (ret)
+		goto err_platform_driver;
+
 	emu_configfs_init();
 	ret = emu_cables_create();
 	if (ret)
-		goto err_platform_driver;
+		goto err_far;
 
 	/* Last: from then on users can make cables, which a failure would have to take down */
 	ret = emu_configfs_register();
@@ -163,6 +167,8 @@ static int __init emu_init(void)
 
 err_cables:
 	emu_cables_destroy();
+err_far:
+	emu_far_exit();
 err_platform_driver:
 	platform_driver_unregister(&emu_platform_driver);
 err_uart_driver:
@@ -177,6 +183,7 @@ static void __exit emu_exit(void)
 	emu_console_debugfs_remove();
 	emu_configfs_unregister();
 	emu_cables_destroy();
+	emu_far_exit();
 	platform_driver_unregister(&emu_platform_driver);
 	uart_unregister_driver(&emu_uart_driver);
 	xa_destroy(&emu_ports);

@@ -230,11 +230,24 @@ static unsigned int emu_tx_empty(struct uart_port *port)
 	return !port->x_char && emu_wire_is_idle(emu_port_out(ep)) ? TIOCSER_TEMT : 0;
 }
 
+/**
+ * emu_port_lines - what goes with the modem control outputs on the wire
+ * @ep: the port
+ * @outputs: the active outputs, made of the EMU_OUTPUTS bits
+ *
+ * Context: the port lock is held.
+ * Return: the outputs, and EMU_PORT_IS_OPEN if it is.
+ */
+unsigned int emu_port_lines(struct emu_port *ep, unsigned int outputs)
+{
+	return outputs | (ep->started ? EMU_PORT_IS_OPEN : 0);
+}
+
 /* In loopback mode the pins of the connector are at rest */
 static void emu_port_drive(struct emu_port *ep, unsigned int outputs)
 {
 	outputs = emu_rs485_outputs(ep, outputs);
-	emu_wire_set_lines(ep->out, ep->looped ? 0 : outputs);
+	emu_wire_set_lines(ep->out, emu_port_lines(ep, ep->looped ? 0 : outputs));
 	emu_wire_set_lines(&ep->loop, outputs);
 	emu_wire_set_break(ep->out, ep->brk && !ep->looped);
 	emu_wire_set_break(&ep->loop, ep->brk && ep->looped);
@@ -310,6 +323,7 @@ static int emu_startup(struct uart_port *port)
 	ep->inputs = emu_port_inputs(ep);
 	emu_rx_start(ep);
 	ep->started = true;
+	emu_port_drive(ep, port->mctrl & EMU_OUTPUTS);
 
 	return 0;
 }

@@ -73,6 +73,13 @@ static void emu_rs485_send_address(struct emu_port *ep, struct emu_wire *out, kt
 	ep->port.icount.tx++;
 }
 
+static void emu_rs485_drive(struct emu_port *ep, struct emu_wire *out, ktime_t time)
+{
+	unsigned int outputs = emu_rs485_outputs(ep, ep->port.mctrl & EMU_OUTPUTS);
+
+	emu_wire_set_lines_at(out, emu_port_lines(ep, outputs), time);
+}
+
 /**
  * emu_rs485_begin - drive the line, there is something to send
  * @ep: the port
@@ -96,8 +103,7 @@ ktime_t emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t time)
 		ktime_t start = max(ktime_get(), ep->released);
 
 		ep->driving = true;
-		emu_wire_set_lines_at(out, emu_rs485_outputs(ep, ep->port.mctrl & EMU_OUTPUTS),
-				      start);
+		emu_rs485_drive(ep, out, start);
 		time = ktime_add_ms(start, rs485->delay_rts_before_send);
 	}
 	emu_rs485_send_address(ep, out, time);
@@ -123,8 +129,7 @@ void emu_rs485_end(struct emu_port *ep, struct emu_wire *out)
 
 	ep->driving = false;
 	ep->released = ktime_add_ms(emu_wire_free(out), rs485->delay_rts_after_send);
-	emu_wire_set_lines_at(out, emu_rs485_outputs(ep, ep->port.mctrl & EMU_OUTPUTS),
-			      ep->released);
+	emu_rs485_drive(ep, out, ep->released);
 }
 
 /**
@@ -191,8 +196,9 @@ static int emu_rs485_config(struct uart_port *port, struct ktermios *termios,
 
 	/* Serial core restores the outputs when RS-485 is switched off */
 	if (emu_rs485_is_on(rs485))
-		emu_wire_set_lines(out, (port->mctrl & EMU_OUTPUTS & ~TIOCM_RTS) |
-					emu_rs485_rts(rs485, false));
+		emu_wire_set_lines(out, emu_port_lines(ep, (port->mctrl & EMU_OUTPUTS &
+							    ~TIOCM_RTS) |
+						       emu_rs485_rts(rs485, false)));
 
 	return 0;
 }

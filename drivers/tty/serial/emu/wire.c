@@ -260,13 +260,14 @@ void emu_wire_set_break(struct emu_wire *wire, bool on)
  * @wire: the wire
  *
  * Context: any but NMI.
- * Return: the active outputs, made of the EMU_OUTPUTS bits.
+ * Return: the active outputs, made of the EMU_OUTPUTS bits, and EMU_PORT_IS_OPEN.
  */
 unsigned int emu_wire_lines(struct emu_wire *wire)
 {
 	guard(spinlock_irqsave)(&wire->lock);
 
-	return wire->unplugged ? 0 : wire->lines_far;
+	/* Whether the port is open is no matter of the plug */
+	return wire->lines_far & (wire->unplugged ? EMU_PORT_IS_OPEN : ~0U);
 }
 
 /**
@@ -281,6 +282,20 @@ void emu_wire_set_format(struct emu_wire *wire, const struct emu_format *format)
 	guard(spinlock_irqsave)(&wire->lock);
 
 	wire->format = *format;
+}
+
+/**
+ * emu_wire_format - what the transmitter's characters look like
+ * @wire: the wire
+ *
+ * Context: any but NMI.
+ * Return: the format of the next character that begins.
+ */
+struct emu_format emu_wire_format(struct emu_wire *wire)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	return wire->format;
 }
 
 /**
@@ -482,6 +497,40 @@ void emu_wire_set_rx(struct emu_wire *wire, struct emu_port *rx)
 {
 	scoped_guard(spinlock_irqsave, &wire->lock)
 		wire->rx = rx;
+
+	emu_wire_run(wire);
+}
+
+/**
+ * emu_wire_set_far_tx - have a program feed the wire, or not any more
+ * @wire: the wire
+ * @far: the program's end, NULL for none
+ *
+ * On return nobody uses the one any more that was there before.
+ *
+ * Context: process; may sleep.
+ */
+void emu_wire_set_far_tx(struct emu_wire *wire, struct emu_far *far)
+{
+	scoped_guard(spinlock_irqsave, &wire->lock)
+		wire->tx_far = far;
+
+	emu_wire_run(wire);
+}
+
+/**
+ * emu_wire_set_far_rx - have a program read the wire, or not any more
+ * @wire: the wire
+ * @far: the program's end, NULL for none
+ *
+ * On return nobody uses the one any more that was there before.
+ *
+ * Context: process; may sleep.
+ */
+void emu_wire_set_far_rx(struct emu_wire *wire, struct emu_far *far)
+{
+	scoped_guard(spinlock_irqsave, &wire->lock)
+		wire->rx_far = far;
 
 	emu_wire_run(wire);
 }

@@ -1,0 +1,793 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A program at the far end of a cable of the serial console emulator: what it reads
+ * and writes, see include/uapi/linux/serial-emu.h.
+ */
+
+#include <limits.h>
+#include <linux/serial-emu.h>
+#include <sys/syscall.h>
+
+#include "kselftest_harness.h"
+#include "serial_test.h"
+
+#define TOP		"/sys/kernel/config/serial-emu"
+#define OUTPUTS		(TIOCM_DTR | TIOCM_RTS)
+#define HEAD		sizeof(struct serial_emu_record)
+
+FIXTURE(far)
+{
+	char dir[64];
+	char tty[64];
+	char node[128];
+	int port;
+	int fd;
+};
+
+static int set(const char *dir, const char *name, const char *value)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+
+	return serial_write_file(path, value);
+}
+
+static int make_end(const char *dir, const char *name, const char *kind)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (mkdir(path, 0755))
+		return -errno;
+
+	return set(path, "kind", kind);
+}
+
+/* The name of the port's device */
+static int get_tty(const char *dir, char *tty, size_t size)
+{
+	char path[PATH_MAX];
+	FILE *file;
+	int ret = -1;
+
+	snprintf(path, sizeof(path), "%s/port/tty", dir);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	if (fgets(path, sizeof(path), file)) {
+		path[strcspn(path, "\n")] = 0;
+		ret = snprintf(tty, size, "/dev/%s", path) < (int)size ? 0 : -1;
+	}
+	fclose(file);
+
+	return ret;
+}
+
+static int open_far(const char *node)
+{
+	return open(node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+}
+
+FIXTURE_SETUP(far)
+{
+	self->port = -1;
+	self->fd = -1;
+	if (geteuid())
+		SKIP(return, "needs root");
+	if (access(TOP, F_OK))
+		SKIP(return, "no %s", TOP);
+	snprintf(self->dir, sizeof(self->dir), "%s/far%d", TOP, getpid());
+	ASSERT_EQ(0, mkdir(self->dir, 0755));
+	if (make_end(self->dir, "port", "tty") || make_end(self->dir, "program", "fd"))
+		SKIP(return, "no kind of end that is a program");
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	snprintf(self->node, sizeof(self->node), "/dev/serial-emu/%s/program",
+		 strrchr(self->dir, '/') + 1);
+	ASSERT_EQ(0, get_tty(self->dir, self->tty, sizeof(self->tty)));
+	self->fd = open_far(self->node);
+	ASSERT_LE(0, self->fd) TH_LOG("%s: %s", self->node, strerror(errno));
+}
+
+static int remove_cable(const char *dir)
+{
+	char path[PATH_MAX];
+
+	set(dir, "live", "0");
+	snprintf(path, sizeof(path), "%s/port", dir);
+	rmdir(path);
+	snprintf(path, sizeof(path), "%s/program", dir);
+	rmdir(path);
+
+	return rmdir(dir);
+}
+
+FIXTURE_TEARDOWN(far)
+{
+	close(self->port);
+	close(self->fd);
+	EXPECT_EQ(0, remove_cable(self->dir));
+}
+
+struct record {
+	struct serial_emu_record head;
+	unsigned char payload[256];
+};
+
+/* One record, which is as long as it says; false if none comes */
+static bool get_record_ms(int fd, struct record *record, int ms)
+{
+	/* Those that were read, but not got, of the only file that is open */
+	static unsigned char buf[4096];
+	static size_t start, end;
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	ssize_t count;
+
+	memset(record, 0, sizeof(*record));
+	if (start == end) {
+		if (poll(&pfd, 1, ms) < 1)
+			return false;
+		count = read(fd, buf, sizeof(buf));
+		if (count <= 0)
+			return false;
+		start = 0;
+		end = count;
+	}
+	memcpy(&record->head, buf + start, HEAD);
+	if (end - start < HEAD + record->head.length ||
+	    record->head.length > sizeof(record->payload))
+		return false;
+	memcpy(record->payload, buf + start + HEAD, record->head.length);
+	start += HEAD + record->head.length;
+
+	return true;
+}
+
+static bool get_record(int fd, struct record *record)
+{
+	return get_record_ms(fd, record, serial_limit_ms());
+}
+
+/* The next record of that type, whatever comes before it */
+static bool find_record(int fd, unsigned int type, struct record *record)
+{
+	do {
+		if (!get_record(fd, record))
+			return false;
+	} while (record->head.type != type);
+
+	return true;
+}
+
+static unsigned int record_u32(const struct record *record)
+{
+	unsigned int value;
+
+	memcpy(&value, record->payload, sizeof(value));
+
+	return value;
+}
+
+/* Wait until these outputs are what the records say */
+static bool find_lines(int fd, unsigned int lines)
+{
+	struct record record;
+
+	do {
+		if (!find_record(fd, SERIAL_EMU_LINES, &record))
+			return false;
+	} while (record_u32(&record) != lines);
+
+	return true;
+}
+
+/* This data, in however many records; with what else comes it ends */
+static bool find_data(int fd, const char *data)
+{
+	struct record record;
+	size_t done = 0;
+
+	while (done < strlen(data)) {
+		if (!find_record(fd, SERIAL_EMU_DATA, &record) ||
+		    record.head.length > strlen(data) - done ||
+		    memcmp(record.payload, data + done, record.head.length))
+			return false;
+		done += record.head.length;
+	}
+
+	return true;
+}
+
+static void put_all(int fd)
+{
+	struct record record;
+
+	while (get_record_ms(fd, &record, 50))
+		;
+}
+
+static int put(int fd, unsigned int type, const void *payload, unsigned int length)
+{
+	unsigned char buf[HEAD + 4096];
+	struct serial_emu_record head = { .length = length, .type = type };
+
+	memcpy(buf, &head, HEAD);
+	memcpy(buf + HEAD, payload, length);
+
+	return write(fd, buf, HEAD + length) == (ssize_t)(HEAD + length) ? 0 : -errno;
+}
+
+static int put_lines(int fd, unsigned int lines)
+{
+	return put(fd, SERIAL_EMU_LINES, &lines, sizeof(lines));
+}
+
+static int put_break(int fd, unsigned char on)
+{
+	return put(fd, SERIAL_EMU_BREAK, &on, sizeof(on));
+}
+
+static int put_format(int fd, unsigned int baud, int bits, int parity)
+{
+	struct serial_emu_format format = {
+		.baud = baud,
+		.data_bits = bits,
+		.half_stop_bits = 2,
+		.parity = parity,
+	};
+
+	return put(fd, SERIAL_EMU_FORMAT, &format, sizeof(format));
+}
+
+static int open_port(const char *path)
+{
+	int fd = serial_open(path);
+
+	if (fd >= 0)
+		serial_set_raw(fd);
+
+	return fd;
+}
+
+TEST_F(far, tells_what_is)
+{
+	struct serial_emu_format format;
+	unsigned int seen = 0;
+	struct record record;
+	struct stat st;
+	int i;
+
+	ASSERT_EQ(0, stat(self->node, &st));
+	EXPECT_EQ(S_IFCHR | 0600, st.st_mode);
+	for (i = 0; i < 3; i++) {
+		ASSERT_TRUE(get_record(self->fd, &record));
+		seen |= 1 << record.head.type;
+		if (record.head.type == SERIAL_EMU_OPEN)
+			EXPECT_EQ(0, record.payload[0]);
+		if (record.head.type == SERIAL_EMU_LINES)
+			EXPECT_EQ(0, record_u32(&record));
+		if (record.head.type == SERIAL_EMU_FORMAT) {
+			ASSERT_EQ(sizeof(format), record.head.length);
+			memcpy(&format, record.payload, sizeof(format));
+			EXPECT_EQ(9600, format.baud);
+			EXPECT_EQ(8, format.data_bits);
+			EXPECT_EQ(2, format.half_stop_bits);
+			EXPECT_EQ(SERIAL_EMU_PARITY_NONE, format.parity);
+		}
+	}
+	EXPECT_EQ(1 << SERIAL_EMU_OPEN | 1 << SERIAL_EMU_LINES | 1 << SERIAL_EMU_FORMAT, seen);
+	EXPECT_FALSE(get_record_ms(self->fd, &record, SERIAL_QUIET_MS));
+}
+
+TEST_F(far, hears_the_port)
+{
+	struct serial_emu_format format;
+	struct record record;
+	uint64_t time;
+
+	put_all(self->fd);
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_OPEN, &record));
+	EXPECT_EQ(1, record.payload[0]);
+	put_all(self->fd);
+
+	ASSERT_EQ(0, serial_set_speed(self->port, 19200));
+	ASSERT_EQ(0, serial_change_cflag(self->port, CSIZE, CS7 | PARENB | PARODD | CSTOPB));
+	serial_sleep_ms(50);
+	ASSERT_EQ(5, serial_write(self->port, "hello", 5));
+	do {
+		ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_FORMAT, &record));
+		memcpy(&format, record.payload, sizeof(format));
+	} while (format.data_bits != 7);
+	EXPECT_EQ(19200, format.baud);
+	EXPECT_EQ(SERIAL_EMU_PARITY_ODD, format.parity);
+	EXPECT_EQ(4, format.half_stop_bits);
+	EXPECT_TRUE(find_data(self->fd, "hello"));
+
+	ASSERT_EQ(0, ioctl(self->port, TIOCSBRK));
+	ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_BREAK, &record));
+	EXPECT_EQ(1, record.payload[0]);
+	time = record.head.time;
+	serial_sleep_ms(100);
+	ASSERT_EQ(0, ioctl(self->port, TIOCCBRK));
+	ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_BREAK, &record));
+	EXPECT_EQ(0, record.payload[0]);
+	EXPECT_LE(100000000, record.head.time - time);
+
+	close(self->port);
+	self->port = -1;
+	ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_OPEN, &record));
+	EXPECT_EQ(0, record.payload[0]);
+}
+
+/* All comes in the order in which it happened */
+TEST_F(far, keeps_the_order)
+{
+	static const unsigned int types[] = {
+		SERIAL_EMU_DATA, SERIAL_EMU_LINES, SERIAL_EMU_DATA, SERIAL_EMU_BREAK,
+		SERIAL_EMU_BREAK, SERIAL_EMU_DATA, SERIAL_EMU_LINES,
+	};
+	struct record record;
+	uint64_t time = 0;
+	unsigned int i;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	serial_lines_on(self->port, OUTPUTS);
+	serial_sleep_ms(50);
+	put_all(self->fd);
+	ASSERT_EQ(1, write(self->port, "a", 1));
+	ASSERT_EQ(0, serial_lines_off(self->port, TIOCM_DTR));
+	ASSERT_EQ(1, write(self->port, "b", 1));
+	ASSERT_EQ(0, serial_send_break(self->port, 20));
+	ASSERT_EQ(1, write(self->port, "c", 1));
+	ASSERT_EQ(0, serial_lines_on(self->port, TIOCM_DTR));
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		ASSERT_TRUE(get_record(self->fd, &record));
+		EXPECT_EQ(types[i], record.head.type) TH_LOG("record %u", i);
+		EXPECT_LE(time, record.head.time);
+		time = record.head.time;
+	}
+}
+
+TEST_F(far, speaks_to_the_port)
+{
+	struct serial_icounter_struct before;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	EXPECT_TRUE(serial_wait_lines(self->port, SERIAL_INPUTS, SERIAL_INPUTS));
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "hello", 5));
+	EXPECT_TRUE(serial_arrives(self->port, "hello", 5));
+
+	ASSERT_EQ(0, put_lines(self->fd, TIOCM_RTS | TIOCM_OUT1));
+	EXPECT_TRUE(serial_wait_lines(self->port, SERIAL_INPUTS | TIOCM_RNG,
+				      TIOCM_CTS | TIOCM_RNG));
+	ASSERT_EQ(0, put_lines(self->fd, OUTPUTS));
+	EXPECT_TRUE(serial_wait_lines(self->port, SERIAL_INPUTS | TIOCM_RNG, SERIAL_INPUTS));
+
+	before = serial_icount(self->port);
+	ASSERT_EQ(0, put_break(self->fd, 1));
+	EXPECT_TRUE(serial_arrives(self->port, "\0", 1));
+	ASSERT_EQ(0, put_break(self->fd, 0));
+	EXPECT_EQ(before.brk + 1, serial_icount(self->port).brk);
+}
+
+/* Without a format of its own it has the port's; with one there may be errors */
+TEST_F(far, has_a_format)
+{
+	struct serial_icounter_struct before;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_set_speed(self->port, 4800));
+	ASSERT_EQ(0, serial_change_cflag(self->port, 0, PARENB));
+	before = serial_icount(self->port);
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "abc", 3));
+	EXPECT_TRUE(serial_arrives(self->port, "abc", 3));
+	EXPECT_EQ(before.parity, serial_icount(self->port).parity);
+
+	/* What was written before a format is not in it */
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "abc", 3));
+	ASSERT_EQ(0, put_format(self->fd, 4800, 8, SERIAL_EMU_PARITY_ODD));
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "abc", 3));
+	EXPECT_TRUE(serial_arrives(self->port, "abcabc", 6));
+	EXPECT_EQ(before.parity + 3, serial_icount(self->port).parity);
+}
+
+TEST_F(far, addresses)
+{
+	struct serial_rs485 rs485 = {
+		.flags = SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND | SER_RS485_ADDRB |
+			 SER_RS485_ADDR_DEST | SER_RS485_ADDR_RECV,
+		.addr_dest = 17,
+		.addr_recv = 5,
+	};
+	unsigned char address = 5, other = 6;
+	struct record record;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	serial_sleep_ms(20);
+	put_all(self->fd);
+	ASSERT_EQ(0, ioctl(self->port, TIOCSRS485, &rs485));
+	ASSERT_EQ(1, write(self->port, "x", 1));
+	do {
+		ASSERT_TRUE(get_record(self->fd, &record));
+		/* It does not look as if the port were closed */
+		EXPECT_NE(SERIAL_EMU_OPEN, record.head.type);
+	} while (record.head.type != SERIAL_EMU_ADDRESS);
+	EXPECT_EQ(17, record.payload[0]);
+	EXPECT_TRUE(find_data(self->fd, "x"));
+	serial_sleep_ms(20);
+
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_ADDRESS, &other, 1));
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "no", 2));
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_ADDRESS, &address, 1));
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "yes", 3));
+	EXPECT_TRUE(serial_arrives(self->port, "yes", 3));
+}
+
+/* What is malformed is refused, and nothing of it is done */
+TEST_F(far, refuses_what_is_malformed)
+{
+	static const struct {
+		struct serial_emu_record head;
+		unsigned char payload[8];
+		size_t size;
+	} cases[] = {
+		{ { }, { }, 0 },
+		{ { 0, SERIAL_EMU_DATA }, { }, 1 },
+		{ { 0, SERIAL_EMU_DATA }, { }, HEAD - 1 },
+		{ { 0, SERIAL_EMU_DATA }, { }, HEAD },
+		{ { 2, SERIAL_EMU_DATA }, "x", HEAD + 1 },
+		{ { 2049, SERIAL_EMU_DATA }, "x", HEAD + 8 },
+		{ { 0xffffffff, SERIAL_EMU_DATA }, "x", HEAD + 8 },
+		{ { 0, SERIAL_EMU_ADDRESS }, { }, HEAD },
+		{ { 2, SERIAL_EMU_ADDRESS }, "xx", HEAD + 2 },
+		{ { 1, SERIAL_EMU_BREAK }, { 2 }, HEAD + 1 },
+		{ { 0, SERIAL_EMU_BREAK }, { }, HEAD },
+		{ { 1, SERIAL_EMU_LINES }, { 2 }, HEAD + 1 },
+		{ { 4, SERIAL_EMU_LINES }, { 0, 0, 0, 0x80 }, HEAD + 4 },
+		{ { 4, SERIAL_EMU_LINES }, { 0x20 }, HEAD + 4 },
+		{ { 4, SERIAL_EMU_FORMAT }, { 0x80, 0x25 }, HEAD + 4 },
+		{ { 8, SERIAL_EMU_FORMAT }, { 0x80, 0x25, 0, 0, 4, 2, 0, 0 }, HEAD + 8 },
+		{ { 8, SERIAL_EMU_FORMAT }, { 0x80, 0x25, 0, 0, 8, 1, 0, 0 }, HEAD + 8 },
+		{ { 8, SERIAL_EMU_FORMAT }, { 0x80, 0x25, 0, 0, 8, 2, 5, 0 }, HEAD + 8 },
+		{ { 8, SERIAL_EMU_FORMAT }, { 0x80, 0x25, 0, 0, 8, 2, 0, 1 }, HEAD + 8 },
+		{ { 8, SERIAL_EMU_FORMAT }, { 10, 0, 0, 0, 8, 2, 0, 0 }, HEAD + 8 },
+		{ { 1, SERIAL_EMU_OPEN }, { 1 }, HEAD + 1 },
+		{ { 4, SERIAL_EMU_OVERRUN }, { 1 }, HEAD + 4 },
+		{ { 1, 77 }, { 1 }, HEAD + 1 },
+		{ { 1, SERIAL_EMU_DATA, 1 }, "x", HEAD + 1 },
+	};
+	unsigned int i;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	/* Nothing at all is nothing */
+	EXPECT_EQ(0, write(self->fd, &cases[0], 0));
+	for (i = 1; i < ARRAY_SIZE(cases); i++) {
+		EXPECT_EQ(-1, write(self->fd, &cases[i], cases[i].size)) TH_LOG("case %u", i);
+		EXPECT_EQ(EINVAL, errno);
+	}
+	EXPECT_TRUE(serial_nothing_arrives(self->port));
+	EXPECT_EQ(-1, syscall(SYS_write, self->fd, 1L, 100L));
+	EXPECT_EQ(EFAULT, errno);
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "x", 1));
+	EXPECT_TRUE(serial_arrives(self->port, "x", 1));
+}
+
+/* What comes before a malformed record counts */
+TEST_F(far, takes_what_is_good)
+{
+	unsigned char buf[2 * HEAD + 2] = { };
+	struct serial_emu_record head = { .length = 1, .type = SERIAL_EMU_DATA };
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	memcpy(buf, &head, HEAD);
+	buf[HEAD] = 'x';
+	head.type = 99;
+	memcpy(buf + HEAD + 1, &head, HEAD);
+	EXPECT_EQ(HEAD + 1, write(self->fd, buf, sizeof(buf)));
+	EXPECT_TRUE(serial_arrives(self->port, "x", 1));
+}
+
+TEST_F(far, never_splits_a_record)
+{
+	unsigned char small[HEAD], buf[256];
+	struct serial_emu_record head;
+	ssize_t count;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	serial_sleep_ms(50);
+	EXPECT_EQ(0, read(self->fd, small, 0));
+	EXPECT_EQ(-1, read(self->fd, small, sizeof(small)));
+	EXPECT_EQ(EINVAL, errno);
+	/* One fits, and a half: one comes */
+	count = read(self->fd, buf, HEAD + 8 + 1);
+	ASSERT_LT((ssize_t)HEAD, count);
+	memcpy(&head, buf, HEAD);
+	EXPECT_EQ(HEAD + head.length, count);
+	EXPECT_EQ(-1, syscall(SYS_read, self->fd, 1L, 256L));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_LT(0, read(self->fd, buf, sizeof(buf)));
+}
+
+TEST_F(far, nonblock_and_poll)
+{
+	struct pollfd pfd = { .fd = self->fd, .events = POLLIN | POLLOUT };
+	static unsigned char data[SERIAL_EMU_MAX_LENGTH];
+	char buf[64];
+	int i, ret = 0;
+
+	put_all(self->fd);
+	EXPECT_EQ(-1, read(self->fd, buf, sizeof(buf)));
+	EXPECT_EQ(EAGAIN, errno);
+	ASSERT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_EQ(POLLOUT, pfd.revents);
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(1, poll(&pfd, 1, serial_limit_ms()));
+
+	/* At 300 baud it takes a while */
+	ASSERT_EQ(0, serial_set_speed(self->port, 300));
+	for (i = 0; i < 10 && !ret; i++)
+		ret = put(self->fd, SERIAL_EMU_DATA, data, sizeof(data));
+	EXPECT_EQ(-EAGAIN, ret);
+	pfd.events = POLLOUT;
+	EXPECT_EQ(0, poll(&pfd, 1, 0));
+}
+
+/* fsync() waits until all is sent, so that a break can have a length */
+TEST_F(far, fsync_drains)
+{
+	struct serial_icounter_struct before;
+	long begin;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_set_speed(self->port, 1200));
+	before = serial_icount(self->port);
+	begin = serial_now_ms();
+	/* 25 characters are 208 ms */
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "1234567890123456789012345", 25));
+	ASSERT_EQ(0, fsync(self->fd));
+	EXPECT_LE(200, serial_now_ms() - begin);
+	ASSERT_EQ(0, put_break(self->fd, 1));
+	serial_sleep_ms(30);
+	ASSERT_EQ(0, put_break(self->fd, 0));
+	EXPECT_TRUE(serial_arrives(self->port, "1234567890123456789012345\0", 26));
+	EXPECT_EQ(before.brk + 1, serial_icount(self->port).brk);
+	EXPECT_EQ(0, fsync(self->fd));
+}
+
+/* What one program has not sent yet, the next one's port does not receive */
+TEST_F(far, nothing_old)
+{
+	struct record record;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_set_speed(self->port, 300));
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "old and long", 12));
+	close(self->fd);
+	self->fd = open_far(self->node);
+	ASSERT_LE(0, self->fd);
+	serial_sleep_ms(100);
+	serial_flush(self->port, TCIFLUSH);
+	EXPECT_FALSE(serial_read_ms(self->port, &record, 1, 500));
+
+	/* It is told what is so before anything else */
+	close(self->fd);
+	ASSERT_EQ(0, serial_set_speed(self->port, 115200));
+	self->fd = open_far(self->node);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(4, serial_write(self->port, "data", 4));
+	ASSERT_TRUE(get_record(self->fd, &record));
+	EXPECT_EQ(SERIAL_EMU_FORMAT, record.head.type);
+}
+
+/* Who only writes need not read */
+TEST_F(far, write_only)
+{
+	static char data[200000];
+
+	close(self->fd);
+	self->fd = open(self->node, O_WRONLY | O_CLOEXEC);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, set(self->dir, "pace", "0"));
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	EXPECT_EQ(sizeof(data), serial_write(self->port, data, sizeof(data)));
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "x", 1));
+	EXPECT_TRUE(serial_arrives(self->port, "x", 1));
+}
+
+TEST_F(far, one_opener)
+{
+	EXPECT_EQ(-1, open_far(self->node));
+	EXPECT_EQ(EBUSY, errno);
+	close(self->fd);
+	self->fd = open_far(self->node);
+	EXPECT_LE(0, self->fd);
+}
+
+/* Without the program the cable is as if its plug were pulled out */
+TEST_F(far, is_unplugged_without_a_program)
+{
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_TRUE(serial_wait_lines(self->port, SERIAL_INPUTS, SERIAL_INPUTS));
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_TRUE(serial_wait_lines(self->port, SERIAL_INPUTS, 0));
+	ASSERT_EQ(4, serial_write(self->port, "lost", 4));
+	ASSERT_EQ(0, serial_drain(self->port));
+
+	/* The next program hears nothing of it, but is heard */
+	self->fd = open_far(self->node);
+	ASSERT_LE(0, self->fd);
+	EXPECT_TRUE(serial_wait_lines(self->port, SERIAL_INPUTS, SERIAL_INPUTS));
+	ASSERT_EQ(3, serial_write(self->port, "new", 3));
+	EXPECT_TRUE(find_data(self->fd, "new"));
+
+	/* And so it is when it is */
+	ASSERT_EQ(0, set(self->dir, "plugged", "0"));
+	EXPECT_TRUE(serial_wait_lines(self->port, SERIAL_INPUTS, 0));
+	EXPECT_TRUE(find_lines(self->fd, 0));
+	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+	EXPECT_TRUE(serial_wait_lines(self->port, SERIAL_INPUTS, SERIAL_INPUTS));
+	EXPECT_TRUE(find_lines(self->fd, OUTPUTS));
+}
+
+/* A program that does not read holds the writer back, if time means nothing */
+TEST_F(far, slow_reader)
+{
+	static unsigned char data[500000];
+	struct record record;
+	uint32_t seed = 1;
+	size_t sent, got = 0;
+
+	ASSERT_EQ(0, set(self->dir, "pace", "0"));
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	serial_pattern(&seed, data, sizeof(data));
+	sent = serial_fill(self->port, data, sizeof(data));
+	ASSERT_GT(sizeof(data), sent);
+	ASSERT_LT(4096, sent);
+	while (got < sent) {
+		ASSERT_TRUE(get_record(self->fd, &record));
+		ASSERT_NE(SERIAL_EMU_OVERRUN, record.head.type);
+		if (record.head.type != SERIAL_EMU_DATA)
+			continue;
+		ASSERT_EQ(0, memcmp(data + got, record.payload, record.head.length));
+		got += record.head.length;
+	}
+	EXPECT_EQ(sent, got);
+	/* It went on meanwhile, as far as the port's own buffer had some */
+	EXPECT_TRUE(serial_write(self->port, data, 10) == 10);
+}
+
+/* Otherwise it loses, and is told how much */
+TEST_F(far, overrun)
+{
+	static char data[40000];
+	struct record record;
+	size_t got = 0;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_set_speed(self->port, 1000000));
+	ASSERT_EQ(sizeof(data), serial_write(self->port, data, sizeof(data)));
+	ASSERT_EQ(0, serial_drain(self->port));
+	/* Characters that come one by one fill it up */
+	ASSERT_EQ(0, serial_set_speed(self->port, 115200));
+	serial_sleep_ms(20);
+	while (get_record_ms(self->fd, &record, 200)) {
+		if (record.head.type == SERIAL_EMU_DATA)
+			got += record.head.length;
+		if (record.head.type == SERIAL_EMU_OVERRUN)
+			got += record_u32(&record);
+	}
+	EXPECT_EQ(sizeof(data), got);
+}
+
+static int task_read(void *arg)
+{
+	char buf[4096];
+	ssize_t count;
+
+	do {
+		count = read(*(int *)arg, buf, sizeof(buf));
+	} while (count > 0);
+
+	return count < 0 ? -errno : count;
+}
+
+/* A cable that is taken down lets go of the program */
+TEST_F(far, ends_with_the_cable)
+{
+	struct pollfd pfd = { .fd = self->fd, .events = POLLIN | POLLOUT };
+	struct serial_task task;
+	struct stat st;
+
+	ASSERT_EQ(0, serial_set_nonblock(self->fd, false));
+	task = serial_start(task_read, &self->fd);
+	ASSERT_TRUE(serial_task_sleeps(&task));
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	EXPECT_EQ(0, serial_task_result(&task));
+	EXPECT_EQ(-ENODEV, put(self->fd, SERIAL_EMU_DATA, "x", 1));
+	ASSERT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_EQ(POLLHUP | POLLERR, pfd.revents & (POLLHUP | POLLERR));
+	EXPECT_EQ(-1, stat(self->node, &st));
+
+	/* Another one takes its place while the old one is still open */
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	self->port = open_far(self->node);
+	EXPECT_LE(0, self->port);
+}
+
+/* What would be a path in /dev is no name */
+TEST_F(far, names)
+{
+	static char name[300];
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s!x", self->dir);
+	ASSERT_EQ(0, mkdir(path, 0755));
+	ASSERT_EQ(0, make_end(path, "port", "tty"));
+	ASSERT_EQ(0, make_end(path, "program", "fd"));
+	EXPECT_EQ(-EINVAL, set(path, "live", "1"));
+	remove_cable(path);
+
+	memset(name, 'x', 200);
+	snprintf(path, sizeof(path), "%s/%s", TOP, name);
+	ASSERT_EQ(0, mkdir(path, 0755));
+	ASSERT_EQ(0, make_end(path, "port", "tty"));
+	ASSERT_EQ(0, make_end(path, name, "fd"));
+	EXPECT_EQ(-ENAMETOOLONG, set(path, "live", "1"));
+	strcat(path, "/");
+	ASSERT_EQ(0, rmdir(strcat(path, name)));
+	path[strlen(path) - 201] = 0;
+	remove_cable(path);
+}
+
+/* Without the program nothing is joined to the port, not even for a moment */
+TEST_F(far, plug_does_not_flicker)
+{
+	int dcd;
+
+	close(self->fd);
+	self->fd = -1;
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	ASSERT_EQ(0, set(self->dir, "port/dcd", "on"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	dcd = serial_icount(self->port).dcd;
+	EXPECT_EQ(0, dcd);
+	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+	ASSERT_EQ(0, set(self->dir, "plugged", "0"));
+	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+	serial_sleep_ms(20);
+	EXPECT_EQ(dcd, serial_icount(self->port).dcd);
+}
+
+TEST_F(far, kinds)
+{
+	ASSERT_EQ(-EBUSY, set(self->dir, "port/kind", "fd"));
+	close(self->fd);
+	self->fd = -1;
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	EXPECT_EQ(-EINVAL, set(self->dir, "port/kind", "pty"));
+	ASSERT_EQ(0, set(self->dir, "port/kind", "fd"));
+	EXPECT_EQ(-EINVAL, set(self->dir, "live", "1"));
+	ASSERT_EQ(0, set(self->dir, "program/kind", "tty"));
+	EXPECT_EQ(0, set(self->dir, "live", "1"));
+}
+
+TEST_HARNESS_MAIN
