@@ -191,7 +191,7 @@ grep -q 'console=ttyEMU' /proc/cmdline || console=1
 debugfs=0
 [ -d /sys/kernel/debug/serial-emu ] && debugfs=1
 
-ktap_set_plan 15
+ktap_set_plan 16
 
 result "place_in_sysfs" test_sysfs
 result "place_in_proc" test_proc
