@@ -451,12 +451,13 @@ TEST_F(cable, attribute_outlives_its_directory)
 	close(fd);
 }
 
-/* Whoever makes ends, whoever takes them away and whoever makes the ports get in no one's way */
+/* Whoever makes ends, makes ports of them, or uses those gets in no one's way */
+
+static long stress_end;
+
 static int task_make_ends(void *arg)
 {
-	long end = serial_now_ms() + 2000;
-
-	while (serial_now_ms() < end) {
+	while (serial_now_ms() < stress_end) {
 		make(arg, "a");
 		make(arg, "b");
 		unmake(arg, "a");
@@ -468,13 +469,13 @@ static int task_make_ends(void *arg)
 
 static int task_switch_live(void *arg)
 {
-	long end = serial_now_ms() + 2000;
 	int ret;
 
-	while (serial_now_ms() < end) {
+	while (serial_now_ms() < stress_end) {
 		ret = set(arg, "live", "1");
 		if (ret && ret != -ENODATA && ret != -EBUSY)
 			return ret;
+		serial_sleep_ms(serial_now_ns() % 20);
 		ret = set(arg, "live", "0");
 		if (ret)
 			return ret;
@@ -483,19 +484,69 @@ static int task_switch_live(void *arg)
 	return 0;
 }
 
-TEST_F(cable, many_hands)
+static int task_use_ports(void *arg)
 {
-	struct serial_task tasks[4];
-	int i;
+	static char data[5000];
+	int fd;
 
-	for (i = 0; i < 4; i++)
-		tasks[i] = serial_start(i % 2 ? task_switch_live : task_make_ends, self->dir);
-	for (i = 0; i < 4; i++)
-		EXPECT_EQ(0, serial_task_result_ms(&tasks[i], 20000));
+	while (serial_now_ms() < stress_end) {
+		fd = open_end(arg, serial_now_ns() % 2 ? "a/tty" : "b/tty");
+		if (fd < 0)
+			continue;
+		serial_set_nonblock(fd, true);
+		serial_lines_off(fd, TIOCM_DTR);
+		if (write(fd, data, sizeof(data)) > 0)
+			ioctl(fd, TIOCSBRK);
+		serial_change_cflag(fd, CBAUD, serial_now_ns() % 2 ? B300 : B4000000);
+		serial_icount(fd);
+		serial_flush(fd, TCIOFLUSH);
+		close(fd);
+	}
+
+	return 0;
+}
+
+static int task_set_attributes(void *arg)
+{
+	while (serial_now_ms() < stress_end) {
+		set(arg, "pace", serial_now_ns() % 2 ? "0" : "1000");
+		set(arg, "plugged", serial_now_ns() % 2 ? "0" : "1");
+		set(arg, "a/cts", "self-rts");
+		set(arg, "b/rx_fifo", "1");
+		get(arg, "a/tty");
+	}
+
+	return 0;
+}
+
+/* SERIAL_EMU_SECONDS says for how long */
+TEST_F_TIMEOUT(cable, many_hands, 3600)
+{
+	int (*const hands[])(void *arg) = {
+		task_make_ends, task_switch_live, task_use_ports, task_set_attributes,
+		task_make_ends, task_switch_live, task_use_ports, task_set_attributes,
+	};
+	const char *text = getenv("SERIAL_EMU_SECONDS");
+	int i, seconds = text ? atoi(text) : 3;
+	struct serial_task tasks[8];
+
+	stress_end = serial_now_ms() + 1000L * seconds;
+	serial_task_seconds += seconds;
+	for (i = 0; i < 8; i++)
+		tasks[i] = serial_start(hands[i], self->dir);
+	for (i = 0; i < 8; i++)
+		EXPECT_EQ(0, serial_task_result_ms(&tasks[i], 1000 * seconds + 60000));
 	set(self->dir, "live", "0");
 	unmake(self->dir, "a");
 	unmake(self->dir, "b");
+	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+	ASSERT_EQ(0, set(self->dir, "pace", "100"));
 	ASSERT_EQ(0, make_pair(self->dir));
+	self->a = open_end(self->dir, "a/tty");
+	self->b = open_end(self->dir, "b/tty");
+	ASSERT_LE(0, self->a);
+	ASSERT_EQ(3, serial_write(self->a, "abc", 3));
+	EXPECT_TRUE(serial_arrives(self->b, "abc", 3));
 }
 
 /* What is set before counts, too */

@@ -607,6 +607,74 @@ TEST_F(far, write_only)
 	EXPECT_TRUE(serial_arrives(self->port, "x", 1));
 }
 
+/* Random bytes, or random records that look better than that */
+static size_t make_noise(uint32_t *seed, unsigned char *buf, size_t size)
+{
+	struct serial_emu_record head = { };
+	unsigned char dice[4];
+	size_t length;
+
+	serial_pattern(seed, dice, sizeof(dice));
+	length = dice[0];
+	serial_pattern(seed, buf, size);
+	if (dice[1] < 64)
+		return length;
+	head.type = dice[1] % 8;
+	head.length = dice[2] < 128 ? dice[3] % 9 : length;
+	memcpy(buf, &head, HEAD);
+
+	return dice[2] % 8 ? HEAD + head.length : length;
+}
+
+/*
+ * Whatever is written is taken or refused, and the next program finds all as it should
+ * be. SERIAL_EMU_SECONDS says for how long this goes on.
+ */
+TEST_F_TIMEOUT(far, random_records, 3600)
+{
+	const char *seconds = getenv("SERIAL_EMU_SECONDS");
+	long end = serial_now_ms() + 1000L * (seconds ? atoi(seconds) : 2);
+	unsigned char buf[1024], back[4096];
+	uint32_t seed = 0x5eed;
+	long taken = 0, refused = 0;
+	ssize_t ret;
+	size_t size;
+
+	ASSERT_EQ(0, set(self->dir, "pace", "0"));
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	serial_set_nonblock(self->port, true);
+	while (serial_now_ms() < end) {
+		size = make_noise(&seed, buf, sizeof(buf));
+		ret = write(self->fd, buf, size);
+		ASSERT_GE((ssize_t)size, ret);
+		if (ret < 0)
+			ASSERT_TRUE(errno == EINVAL || errno == EAGAIN) TH_LOG("%d", errno);
+		taken += ret > 0;
+		refused += ret < 0;
+		while (read(self->port, back, sizeof(back)) > 0)
+			;
+		if (seed % 64 == 0)
+			EXPECT_LE(-1, write(self->port, buf, 100));
+		while (read(self->fd, back, sizeof(back)) > 0)
+			;
+	}
+	TH_LOG("%ld writes were taken, %ld refused", taken, refused);
+	EXPECT_LT(0, taken);
+	EXPECT_LT(0, refused);
+
+	close(self->port);
+	close(self->fd);
+	self->fd = open_far(self->node);
+	ASSERT_LE(0, self->fd);
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_TRUE(serial_wait_lines(self->port, SERIAL_INPUTS, SERIAL_INPUTS));
+	serial_flush(self->port, TCIOFLUSH);
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "x", 1));
+	EXPECT_TRUE(serial_arrives(self->port, "x", 1));
+}
+
 TEST_F(far, one_opener)
 {
 	EXPECT_EQ(-1, open_far(self->node));

@@ -549,6 +549,9 @@ static inline bool serial_wait_counter(int fd, size_t offset, int value)
 	return serial_counter(fd, offset) == value;
 }
 
+/* A task that is not looked after any more ends after so long */
+static unsigned int serial_task_seconds = 60;
+
 /**
  * struct serial_task - something that sleeps, in a process of its own
  * @pid: the process
@@ -589,7 +592,7 @@ static inline struct serial_task serial_start(int (*fn)(void *arg), void *arg)
 		/* A test that fails must not leave it behind, for the next one to meet */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		serial_catch(SIGUSR1, serial_no_action);
-		alarm(60);
+		alarm(serial_task_seconds);
 		if (write(fds[1], &result, sizeof(result)) == sizeof(result)) {
 			result = fn(arg);
 			if (write(fds[1], &result, sizeof(result)) != sizeof(result))
