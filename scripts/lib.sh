@@ -52,7 +52,9 @@ kmake() {
 	# what one clone of the repository compiled serves the next one
 	export CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1
 	# LOCALVERSION: no plus sign, whatever was committed since the last tag
-	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u KBUILD_OUTPUT PATH="$path" \
+	# DEBUG: what it means here is not what it means to the kernel's tools, of
+	# which a change has all of the kernel compiled again
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u KBUILD_OUTPUT -u DEBUG PATH="$path" \
 		KBUILD_BUILD_USER=emu KBUILD_BUILD_HOST=workshop \
 		LOCALVERSION= make -C "$tree" -j"$(nproc)" "$@"
 }
