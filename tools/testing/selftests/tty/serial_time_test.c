@@ -201,32 +201,49 @@ TEST_F(pair_time, nobody_listens)
 	EXPECT_TRUE(serial_nothing_arrives(self->b));
 }
 
+/* Send that many, and see in how many groups they arrive, and in what time */
+static int time_groups(int from, int to, size_t size, int64_t *us)
+{
+	int64_t first = 0;
+	size_t done = 0;
+	int groups = 0;
+	char data[64];
+	ssize_t count;
+
+	if (serial_write(from, data, size) != (ssize_t)size)
+		return -1;
+	while (done < size) {
+		count = read(to, data, sizeof(data));
+		if (count <= 0)
+			return -1;
+		if (!groups++)
+			first = serial_now_us();
+		done += count;
+	}
+	*us = serial_now_us() - first;
+
+	return groups;
+}
+
 /* One by one at 9600, 1.04 ms apart */
 TEST_F(line_time, characters_are_spaced)
 {
-	int64_t first = 0, last = 0;
-	unsigned int groups = 0;
-	size_t done = 0;
-	char data[48];
-	ssize_t count;
+	int groups, tries = 3;
+	int64_t us;
 
-	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
-	while (done < sizeof(data)) {
-		count = read(self->b, data, sizeof(data));
-		ASSERT_LT(0, count);
-		last = serial_now_us();
-		if (!done)
-			first = last;
-		done += count;
-		groups++;
-	}
+	/* Where time is not exact this process may well get all of them late, once */
+	do {
+		groups = time_groups(self->a, self->b, 48, &us);
+		ASSERT_LT(0, groups);
+	} while (groups == 1 && self->slack > SLACK_US && --tries);
+
 	/* 47 characters' time, unless this process got the first of them late */
 	if (self->slack <= SLACK_US) {
 		EXPECT_LE(24, groups);
-		EXPECT_LE(48958 - 1042, last - first);
+		EXPECT_LE(48958 - 1042, us);
 	}
 	EXPECT_LT(1, groups);
-	EXPECT_GE(48958 + self->slack, last - first);
+	EXPECT_GE(48958 + self->slack, us);
 }
 
 /* Parity, two stop bits: twelve bits a character */
