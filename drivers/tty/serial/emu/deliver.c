@@ -50,6 +50,7 @@
  * @due: when the next one is
  * @pace: the wire's pace
  * @unplugged: whether nothing gets to the receiver
+ * @joined: since when it does
  * @far: the program that it gets to instead, NULL if there is none
  * @moved: whether anything came off the wire
  */
@@ -58,6 +59,7 @@ struct emu_round {
 	ktime_t due;
 	unsigned int pace;
 	bool unplugged;
+	ktime_t joined;
 	struct emu_far *far;
 	bool moved;
 };
@@ -251,9 +253,9 @@ static void emu_wire_deliver_char(struct emu_wire *wire, struct emu_port *rx,
 	emu_wire_tune(wire, rx);
 	/* The plug may have been put in when it had begun */
 	if (round->pace)
-		from = emu_wire_progress(wire, wire->joined, round->pace);
+		from = emu_wire_progress(wire, round->joined, round->pace);
 	if (from || emu_wire_is_sampled(wire, rx, &wire->frame)) {
-		emu_wire_feed_until(wire, rx, max(wire->begun, wire->joined), round->pace);
+		emu_wire_feed_until(wire, rx, max(wire->begun, round->joined), round->pace);
 		emu_wire_feed_char(wire, rx, event->value, from, U64_MAX, event->time);
 	} else {
 		frame.data &= GENMASK(rx->format.data_bits - 1, 0);
@@ -478,8 +480,6 @@ static void emu_wire_plug(struct emu_wire *wire, struct emu_port *rx, struct emu
 	wire->cut = round->unplugged;
 	if (wire->cut)
 		emu_wire_cut(wire, rx, round);
-	else
-		wire->joined = round->now;
 }
 
 /* One round: at most what the queue can hold, so that the port lock is not kept for long */
@@ -530,10 +530,7 @@ static struct emu_round emu_wire_round(struct emu_wire *wire)
 		tx_far = wire->tx_far;
 		rx_far = wire->rx_far;
 		round.pace = wire->pace;
-		round.unplugged = wire->unplugged;
 	}
-	if (!round.unplugged)
-		round.far = rx_far;
 
 	if (tx) {
 		guard(uart_port_lock_check_sysrq_irqsave)(&tx->port);
@@ -547,7 +544,15 @@ static struct emu_round emu_wire_round(struct emu_wire *wire)
 	if (tx_far)
 		emu_far_transmit(tx_far);
 
-	round.now = ktime_get();
+	/* What is sent because it is plugged in begins after that */
+	scoped_guard(spinlock_irqsave, &wire->lock) {
+		round.now = ktime_get();
+		round.unplugged = wire->unplugged;
+		round.joined = wire->joined;
+	}
+	if (!round.unplugged)
+		round.far = rx_far;
+
 	if (rx)
 		emu_wire_deliver_to(wire, rx, &round);
 	else

@@ -153,6 +153,7 @@ struct emu_clock {
  * @brk_sent: the same, as of the last EMU_EV_BREAK in @events
  * @pace: percent of real time, 0 is as fast as the machine can
  * @unplugged: whether nothing of it gets to the receiver
+ * @joined: when it was plugged in last
  * @format: what the transmitter is set to
  * @shifting: whether the first event is a character that has left the FIFO
  * @frame: the format of that character, or of what came before
@@ -162,7 +163,6 @@ struct emu_clock {
  * @fed: up to when the receiver knows the line
  * @low: whether the line is at space because of a break
  * @cut: whether the receiver knows that the plug is pulled out
- * @joined: when it was put in last
  * @sampler: the receiver's view of the line, if it is not simply the same
  * @timer: starts @work when something is due
  * @work: takes the events off the wire
@@ -183,6 +183,7 @@ struct emu_wire {
 	bool brk_sent;
 	unsigned int pace;
 	bool unplugged;
+	ktime_t joined;
 	struct emu_format format;
 	bool shifting;
 	struct emu_format frame;
@@ -196,7 +197,6 @@ struct emu_wire {
 	ktime_t fed;
 	bool low;
 	bool cut;
-	ktime_t joined;
 	struct emu_sampler sampler;
 	struct hrtimer timer;
 	struct work_struct work;
@@ -457,7 +457,7 @@ void emu_wire_set_format(struct emu_wire *wire, const struct emu_format *format)
 struct emu_format emu_wire_format(struct emu_wire *wire);
 void emu_wire_set_pace(struct emu_wire *wire, unsigned int pace);
 unsigned int emu_wire_pace(struct emu_wire *wire);
-void emu_wire_set_plugged(struct emu_wire *wire, bool plugged);
+void emu_wire_set_plugged(struct emu_wire *wire, bool plugged, ktime_t time);
 bool emu_wire_is_plugged(struct emu_wire *wire);
 unsigned int emu_wire_room(struct emu_wire *wire);
 void emu_wire_send(struct emu_wire *wire, enum emu_event_type type, const u8 *chars,

@@ -428,9 +428,10 @@ void emu_far_transmit(struct emu_far *far)
 static void emu_far_plug(struct emu_far *far)
 {
 	bool plugged = far->plugged && far->opened;
+	ktime_t now = ktime_get();
 
-	emu_wire_set_plugged(far->in, plugged);
-	emu_wire_set_plugged(far->out, plugged);
+	emu_wire_set_plugged(far->in, plugged, now);
+	emu_wire_set_plugged(far->out, plugged, now);
 }
 
 /**

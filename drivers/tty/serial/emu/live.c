@@ -13,6 +13,7 @@
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/idr.h>
+#include <linux/ktime.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
@@ -153,7 +154,7 @@ static void emu_cable_init_wires(struct emu_cable *cable)
 		emu_wire_init(&cable->wire[i]);
 		emu_wire_set_pace(&cable->wire[i], cable->pace);
 		emu_wire_set_plugged(&cable->wire[i],
-				     cable->plugged && !emu_cable_has_far(cable));
+				     cable->plugged && !emu_cable_has_far(cable), ktime_get());
 	}
 }
 
@@ -165,6 +166,7 @@ static void emu_cable_init_wires(struct emu_cable *cable)
  */
 void emu_cable_plug(struct emu_cable *cable)
 {
+	ktime_t now = ktime_get();
 	unsigned int i;
 
 	for (i = 0; i < cable->nr_ends; i++) {
@@ -174,7 +176,7 @@ void emu_cable_plug(struct emu_cable *cable)
 		}
 	}
 	for (i = 0; i < EMU_NR_ENDS; i++)
-		emu_wire_set_plugged(&cable->wire[i], cable->plugged);
+		emu_wire_set_plugged(&cable->wire[i], cable->plugged, now);
 }
 
 static void emu_cable_exit_wires(struct emu_cable *cable)

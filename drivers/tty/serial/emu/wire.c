@@ -337,16 +337,21 @@ unsigned int emu_wire_pace(struct emu_wire *wire)
  * @wire: the wire
  * @plugged: whether it is joined; while it is not, the receiver sees a line at
  *	rest and inactive inputs
+ * @time: when that happens, which is the same for all wires of a cable: what one
+ *	lets through makes the other end send, and none of that is to be missed
  *
  * Context: any but NMI.
  */
-void emu_wire_set_plugged(struct emu_wire *wire, bool plugged)
+void emu_wire_set_plugged(struct emu_wire *wire, bool plugged, ktime_t time)
 {
 	guard(spinlock_irqsave)(&wire->lock);
 
+	if (plugged && wire->unplugged)
+		wire->joined = time;
 	wire->unplugged = !plugged;
 	emu_wire_kick(wire);
 }
+EXPORT_SYMBOL_IF_KUNIT(emu_wire_set_plugged);
 
 /**
  * emu_wire_is_plugged - is the wire joined to its receiver?

@@ -685,14 +685,16 @@ static void port_takes_time(struct kunit *test)
 	start = ktime_get();
 	KUNIT_ASSERT_EQ(test, a->tty->ops->write(a->tty, text, sizeof(text)), sizeof(text));
 	msleep(50);
-	KUNIT_EXPECT_FALSE(test, test_uart(a)->ops->tx_empty(test_uart(a)));
+	/* Unless this thread was left waiting for much longer */
+	KUNIT_EXPECT_TRUE(test, !test_uart(a)->ops->tx_empty(test_uart(a)) ||
+			  ktime_us_delta(ktime_get(), start) >= 200 * USEC_PER_MSEC);
 	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == sizeof(text)));
 	KUNIT_EXPECT_TRUE(test, test_uart(a)->ops->tx_empty(test_uart(a)));
 	KUNIT_EXPECT_MEMEQ(test, b->data, text, sizeof(text));
 
 	us = ktime_us_delta(b->last, start);
 	KUNIT_EXPECT_GE(test, us, 200 * USEC_PER_MSEC);
-	KUNIT_EXPECT_LE(test, us, 220 * USEC_PER_MSEC);
+	KUNIT_EXPECT_LE(test, us, 300 * USEC_PER_MSEC);
 	us = ktime_us_delta(b->first, start);
 	KUNIT_EXPECT_GE(test, us, USEC_PER_MSEC);
 }
@@ -713,7 +715,7 @@ static void port_pace_scales(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == sizeof(text)));
 	us = ktime_us_delta(b->last, start);
 	KUNIT_EXPECT_GE(test, us, 50 * USEC_PER_MSEC);
-	KUNIT_EXPECT_LE(test, us, 70 * USEC_PER_MSEC);
+	KUNIT_EXPECT_LE(test, us, 150 * USEC_PER_MSEC);
 }
 
 static void port_rates_differ(struct kunit *test)
@@ -734,6 +736,30 @@ static void port_rates_differ(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, b->data[0], 0xf8);
 	}
 	KUNIT_EXPECT_EQ(test, test_uart(b)->icount.frame, frame);
+}
+
+/* What is sent once the plug is in arrives, however late the wire's work is */
+static void port_plugged_in_late(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	struct emu_wire *wire = to_emu_port(test_uart(a))->out;
+
+	test_set_pace(a, 100);
+	test_set_format(a, 10000, CS8);
+	test_set_format(b, 10000, CS8);
+	emu_wire_set_plugged(wire, false, ktime_get());
+	KUNIT_EXPECT_TRUE(test, test_wait(test_is_quiet(a)));
+	test_write(test, a, "unheard");
+	KUNIT_EXPECT_TRUE(test, test_wait(test_uart(a)->ops->tx_empty(test_uart(a))));
+
+	scoped_guard(mutex, &wire->running) {
+		emu_wire_set_plugged(wire, true, ktime_get());
+		test_write(test, a, "heard");
+		msleep(20);
+	}
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 5));
+	KUNIT_EXPECT_MEMEQ(test, b->data, "heard", 5);
 }
 
 static struct kunit_case port_cases[] = {
@@ -757,6 +783,7 @@ static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_takes_time),
 	KUNIT_CASE(port_pace_scales),
 	KUNIT_CASE(port_rates_differ),
+	KUNIT_CASE(port_plugged_in_late),
 	{}
 };
 
