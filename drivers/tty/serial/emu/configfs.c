@@ -4,7 +4,7 @@
  *
  *	serial-emu/<cable>/{topology,pace,plugged,live}
  *	serial-emu/<cable>/<port>/{kind,tty,cts,dsr,dcd,ri}
- *	serial-emu/<cable>/<port>/{clock_ppm,rx_fifo,rx_trigger,rx_timeout}
+ *	serial-emu/<cable>/<port>/{clock_ppm,rx_fifo,rx_trigger,rx_timeout,serdev}
  *
  * A cable that is live depends on its directories: they cannot be removed. What
  * makes no sense to change then cannot be changed.
@@ -13,6 +13,7 @@
 #include <linux/cleanup.h>
 #include <linux/configfs.h>
 #include <linux/container_of.h>
+#include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kstrtox.h>
@@ -46,7 +47,8 @@ static ssize_t emu_end_tty_show(struct config_item *item, char *page)
 
 	guard(mutex)(&end->cable->lock);
 
-	if (!end->pdev)
+	/* A port that a serial device is on has no device node */
+	if (!end->pdev || end->serdev)
 		return sysfs_emit(page, "\n");
 
 	return sysfs_emit(page, EMU_TTY_NAME "%u\n", end->line);
@@ -79,6 +81,49 @@ static ssize_t emu_end_kind_store(struct config_item *item, const char *page, si
 	return count;
 }
 CONFIGFS_ATTR(emu_end_, kind);
+
+#ifdef CONFIG_SERIAL_EMU_SERDEV
+static ssize_t emu_end_serdev_show(struct config_item *item, char *page)
+{
+	struct emu_cable_end *end = to_emu_cable_end(item);
+
+	guard(mutex)(&end->cable->lock);
+
+	return sysfs_emit(page, "%s\n", end->compatible);
+}
+
+static bool emu_is_compatible(const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (!isascii(text[i]) || !isgraph(text[i]))
+			return false;
+
+	return len < EMU_COMPATIBLE_SIZE;
+}
+
+static ssize_t emu_end_serdev_store(struct config_item *item, const char *page, size_t count)
+{
+	struct emu_cable_end *end = to_emu_cable_end(item);
+	size_t len = count;
+
+	if (len && page[len - 1] == '\n')
+		len--;
+	if (!emu_is_compatible(page, len))
+		return -EINVAL;
+
+	guard(mutex)(&end->cable->lock);
+
+	if (end->cable->live)
+		return -EBUSY;
+	memcpy(end->compatible, page, len);
+	end->compatible[len] = 0;
+
+	return count;
+}
+CONFIGFS_ATTR(emu_end_, serdev);
+#endif
 
 static ssize_t emu_source_show(struct emu_cable_end *end, char *page,
 			       const enum emu_source *source)
@@ -209,6 +254,9 @@ static struct configfs_attribute *emu_end_attrs[] = {
 	&emu_end_attr_rx_fifo,
 	&emu_end_attr_rx_trigger,
 	&emu_end_attr_rx_timeout,
+#ifdef CONFIG_SERIAL_EMU_SERDEV
+	&emu_end_attr_serdev,
+#endif
 	NULL
 };
 
@@ -270,7 +318,7 @@ static ssize_t emu_cable_pace_store(struct config_item *item, const char *page, 
 {
 	struct emu_cable *cable = to_emu_cable(item);
 	unsigned int pace;
-	int i, ret;
+	int ret;
 
 	ret = kstrtouint(page, 10, &pace);
 	if (ret)
@@ -280,9 +328,12 @@ static ssize_t emu_cable_pace_store(struct config_item *item, const char *page, 
 
 	guard(mutex)(&cable->lock);
 
+	/* Who drives a bus at the same time as whom is a matter of time */
+	if (cable->bus && !pace)
+		return -EINVAL;
 	cable->pace = pace;
-	for (i = 0; cable->live && i < EMU_NR_ENDS; i++)
-		emu_wire_set_pace(&cable->wire[i], pace);
+	if (cable->live)
+		emu_cable_set_pace(cable);
 
 	return count;
 }

@@ -44,32 +44,6 @@
 /* When to look again whether the flip buffer has room */
 #define EMU_WIRE_FULL_DELAY	ms_to_ktime(10)
 
-/**
- * struct emu_round - one round of deliveries
- * @now: when it began
- * @due: when the next one is
- * @pace: the wire's pace
- * @unplugged: whether nothing gets to the receiver
- * @joined: since when it does
- * @far: the program that it gets to instead, NULL if there is none
- * @moved: whether anything came off the wire
- */
-struct emu_round {
-	ktime_t now;
-	ktime_t due;
-	unsigned int pace;
-	bool unplugged;
-	ktime_t joined;
-	struct emu_far *far;
-	bool moved;
-};
-
-static void emu_round_due(struct emu_round *round, ktime_t time)
-{
-	if (ktime_before(time, round->due))
-		round->due = time;
-}
-
 /* The first event is a character: it goes from the FIFO to the shift register */
 static void emu_wire_begin(struct emu_wire *wire, ktime_t time)
 {
@@ -97,9 +71,18 @@ static ktime_t emu_wire_group_end(struct emu_wire *wire, unsigned int wanted)
 			       (count - 1) * emu_format_half_bits(&wire->frame));
 }
 
-/* Take a character from the head of the queue whose time has come */
-static bool emu_wire_take_char(struct emu_wire *wire, struct emu_round *round,
-			       unsigned int wanted, struct emu_event *event)
+/**
+ * emu_wire_take_char - take a character from the head of the queue whose time has come
+ * @wire: the wire
+ * @round: the round of deliveries, which is due when the next one has come to its end
+ * @wanted: ... or so many of them, if nothing is between them
+ * @event: set to the character, and when it was over
+ *
+ * Context: the wire's @running is held.
+ * Return: true if there was one.
+ */
+bool emu_wire_take_char(struct emu_wire *wire, struct emu_round *round, unsigned int wanted,
+			struct emu_event *event)
 {
 	guard(spinlock_irqsave)(&wire->lock);
 
@@ -107,7 +90,7 @@ static bool emu_wire_take_char(struct emu_wire *wire, struct emu_round *round,
 		return false;
 
 	if (!wire->shifting)
-		emu_wire_begin(wire, event->time);
+		emu_wire_begin(wire, max(event->time, round->from));
 	event->time = emu_clock_now(&wire->clock);
 	if (wire->pace && event->time > round->now) {
 		emu_round_due(round, emu_wire_group_end(wire, wanted));
@@ -122,9 +105,16 @@ static bool emu_wire_take_char(struct emu_wire *wire, struct emu_round *round,
 	return true;
 }
 
-/* Take an event that is not a character from the head of the queue */
-static bool emu_wire_take_mark(struct emu_wire *wire, struct emu_round *round,
-			       struct emu_event *mark)
+/**
+ * emu_wire_take_mark - take an event that is not a character from the head of the queue
+ * @wire: the wire
+ * @round: the round of deliveries, which is due when its time has come
+ * @mark: set to the event, and when it was
+ *
+ * Context: the wire's @running is held.
+ * Return: true if there was one.
+ */
+bool emu_wire_take_mark(struct emu_wire *wire, struct emu_round *round, struct emu_event *mark)
 {
 	guard(spinlock_irqsave)(&wire->lock);
 
@@ -577,6 +567,11 @@ void emu_wire_run(struct emu_wire *wire)
 {
 	unsigned int rounds = EMU_WIRE_ROUNDS;
 	struct emu_round round;
+
+	if (wire->bus) {
+		emu_bus_run(wire->bus);
+		return;
+	}
 
 	guard(mutex)(&wire->running);
 

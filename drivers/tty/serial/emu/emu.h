@@ -2,8 +2,9 @@
 /*
  * Serial console emulator: the nouns.
  *
- * A port is one emulated UART. A cable joins two ports. A wire is one direction
- * of a cable: it is fed by one transmitter and read by one receiver. Whatever
+ * A port is one emulated UART. A cable joins two ports, or one with itself, or many
+ * by a bus. A wire is one direction of a cable: it is fed by one transmitter and read
+ * by one receiver. Whatever
  * travels on a wire is an event: a character, a change of the break condition
  * or a change of the modem control outputs.
  *
@@ -20,6 +21,8 @@
 #include <linux/bits.h>
 #include <linux/configfs.h>
 #include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/hrtimer_types.h>
 #include <linux/kfifo.h>
 #include <linux/ktime.h>
@@ -36,8 +39,11 @@
 
 struct console;
 struct device;
+struct emu_bus;
 struct emu_far;
+struct emu_serdev;
 struct emu_wiring;
+struct fwnode_handle;
 struct platform_device;
 struct emu_port;
 
@@ -45,9 +51,14 @@ struct emu_port;
 #define EMU_TTY_NAME		"ttyEMU"
 
 #define EMU_NR_ENDS		2
+/* As many as one driver of an RS-485 line can drive */
+#define EMU_BUS_ENDS		32
 
 /* Events that a wire can hold, a power of two */
 #define EMU_WIRE_EVENTS		256
+
+/* Edges of RTS on a bus that can be under way, a power of two */
+#define EMU_WIRE_EDGES		8
 
 /* Slots that characters leave free, so that an edge seldom has to wait */
 #define EMU_WIRE_RESERVE	16
@@ -72,6 +83,9 @@ struct emu_port;
 
 /* The deepest FIFO of a receiver, a power of two */
 #define EMU_RX_FIFO_MAX		256
+
+/* As much as a device tree's usually have */
+#define EMU_COMPATIBLE_SIZE	64
 
 /* Percent of real time; 0 is as fast as the machine can */
 #define EMU_PACE_DEFAULT	100
@@ -146,8 +160,11 @@ struct emu_clock {
  * @rx: the port that reads the wire, NULL while there is none
  * @tx_far: the program that feeds the wire instead, NULL if there is none
  * @rx_far: the program that reads the wire instead, NULL if there is none
+ * @bus: the line that looks at it instead of a work of its own, NULL if there is
+ *	none; does not change
+ * @edges: on a bus, the EMU_EV_LINES, which wait for nothing; not used elsewhere
  * @lines: the modem control outputs that the transmitter drives
- * @lines_sent: the same, as of the last EMU_EV_LINES in @events
+ * @lines_sent: the same, as of the last EMU_EV_LINES in @events, or in @edges
  * @lines_far: the same, as the far end sees them
  * @brk: whether the transmitter drives a break
  * @brk_sent: the same, as of the last EMU_EV_BREAK in @events
@@ -159,7 +176,8 @@ struct emu_clock {
  * @frame: the format of that character, or of what came before
  * @begun: when it began
  * @clock: when it ends, or when the one before it ended
- * @running: whoever takes events off the wire holds this; protects what is below
+ * @running: whoever takes events off the wire holds this; protects what is below.
+ *	On a bus it is the lock of that name there.
  * @fed: up to when the receiver knows the line
  * @low: whether the line is at space because of a break
  * @cut: whether the receiver knows that the plug is pulled out
@@ -176,6 +194,8 @@ struct emu_wire {
 	struct emu_port *rx;
 	struct emu_far *tx_far;
 	struct emu_far *rx_far;
+	struct emu_bus *bus;
+	DECLARE_KFIFO(edges, struct emu_event, EMU_WIRE_EDGES);
 	unsigned int lines;
 	unsigned int lines_sent;
 	unsigned int lines_far;
@@ -201,6 +221,34 @@ struct emu_wire {
 	struct hrtimer timer;
 	struct work_struct work;
 };
+
+/**
+ * struct emu_round - one round of deliveries
+ * @now: when it began
+ * @from: not before then a character begins that has not begun yet
+ * @due: when the next one is
+ * @pace: the wire's pace
+ * @unplugged: whether nothing gets to the receiver
+ * @joined: since when it does
+ * @far: the program that it gets to instead, NULL if there is none
+ * @moved: whether anything came off the wire
+ */
+struct emu_round {
+	ktime_t now;
+	ktime_t from;
+	ktime_t due;
+	unsigned int pace;
+	bool unplugged;
+	ktime_t joined;
+	struct emu_far *far;
+	bool moved;
+};
+
+static inline void emu_round_due(struct emu_round *round, ktime_t time)
+{
+	if (ktime_before(time, round->due))
+		round->due = time;
+}
 
 /**
  * struct emu_receiver - the receiver of a port; all of it under the port lock
@@ -366,6 +414,9 @@ enum emu_kind {
  * @line: the number in ttyEMU<number> while the cable is live; the cable's lock
  * @settings: what the port shall be; the cable's lock, not changed while it is live
  * @wiring: what drives its inputs; the cable's lock, not changed while it is live
+ * @compatible: what the driver of a serial device on the port goes by, empty if there
+ *	is none but a tty; the cable's lock, not changed while it is live
+ * @serdev: the description of that device while the cable is live; the cable's lock
  */
 struct emu_cable_end {
 	struct config_group group;
@@ -376,16 +427,20 @@ struct emu_cable_end {
 	unsigned int line;
 	struct emu_settings settings;
 	struct emu_wiring wiring;
+	char compatible[EMU_COMPATIBLE_SIZE];
+	struct emu_serdev *serdev;
 };
 
 /**
  * enum emu_topology - what a cable joins
  * @EMU_NULL_MODEM: two ports
  * @EMU_LOOPBACK: a port with itself
+ * @EMU_BUS: many ports, by a line that all of them share
  */
 enum emu_topology {
 	EMU_NULL_MODEM,
 	EMU_LOOPBACK,
+	EMU_BUS,
 };
 
 /**
@@ -404,6 +459,8 @@ enum emu_topology {
  * @wire: the directions; end i of a null-modem cable feeds wire[i] and reads the
  *	other one, that of a loopback feeds and reads wire[0]. They exist while the
  *	cable is live.
+ * @bus: the line that the ports of a bus share, in the place of @wire; it exists
+ *	while the cable is live
  */
 struct emu_cable {
 	struct config_group group;
@@ -416,8 +473,9 @@ struct emu_cable {
 	bool live;
 	bool permanent;
 	unsigned int nr_ends;
-	struct emu_cable_end *end[EMU_NR_ENDS];
+	struct emu_cable_end *end[EMU_BUS_ENDS];
 	struct emu_wire wire[EMU_NR_ENDS];
+	struct emu_bus *bus;
 };
 
 /**
@@ -456,6 +514,7 @@ void emu_wire_set_far_rx(struct emu_wire *wire, struct emu_far *far);
 void emu_wire_set_format(struct emu_wire *wire, const struct emu_format *format);
 struct emu_format emu_wire_format(struct emu_wire *wire);
 void emu_wire_set_pace(struct emu_wire *wire, unsigned int pace);
+void emu_wire_set_pace_at(struct emu_wire *wire, unsigned int pace, ktime_t time);
 unsigned int emu_wire_pace(struct emu_wire *wire);
 void emu_wire_set_plugged(struct emu_wire *wire, bool plugged, ktime_t time);
 bool emu_wire_is_plugged(struct emu_wire *wire);
@@ -477,6 +536,20 @@ void emu_wire_kick(struct emu_wire *wire);
 
 /* deliver.c: the receiver's side */
 void emu_wire_run(struct emu_wire *wire);
+bool emu_wire_take_char(struct emu_wire *wire, struct emu_round *round, unsigned int wanted,
+			struct emu_event *event);
+bool emu_wire_take_mark(struct emu_wire *wire, struct emu_round *round, struct emu_event *mark);
+
+/* bus.c */
+bool emu_bus_is_mark(unsigned int marks, unsigned int spaces);
+struct emu_bus *emu_bus_create(unsigned int nr_nodes, unsigned int pace, bool plugged);
+void emu_bus_destroy(struct emu_bus *bus);
+struct emu_wire *emu_bus_up(struct emu_bus *bus, unsigned int i);
+struct emu_wire *emu_bus_down(struct emu_bus *bus, unsigned int i);
+void emu_bus_set_pace(struct emu_bus *bus, unsigned int pace);
+void emu_bus_set_plugged(struct emu_bus *bus, bool plugged);
+void emu_bus_run(struct emu_bus *bus);
+void emu_bus_kick(struct emu_bus *bus);
 
 /* port.c */
 bool emu_port_tty_is_there(unsigned int line);
@@ -495,6 +568,7 @@ void emu_rs485_init(struct emu_port *ep);
 void emu_rs485_set_cflag(const struct serial_rs485 *rs485, tcflag_t *cflag);
 unsigned int emu_rs485_outputs(struct emu_port *ep, unsigned int outputs);
 bool emu_rs485_is_deaf(struct emu_port *ep);
+bool emu_rs485_has_no_echo(struct emu_port *ep);
 ktime_t emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t time);
 void emu_rs485_end(struct emu_port *ep, struct emu_wire *out);
 bool emu_rs485_rx(struct emu_port *ep, u16 *data);
@@ -540,6 +614,26 @@ void emu_cable_remove_end(struct emu_cable_end *end);
 int emu_cable_activate(struct emu_cable *cable);
 void emu_cable_deactivate(struct emu_cable *cable);
 void emu_cable_plug(struct emu_cable *cable);
+void emu_cable_set_pace(struct emu_cable *cable);
+
+/* serdev.c */
+#ifdef CONFIG_SERIAL_EMU_SERDEV
+struct emu_serdev *emu_serdev_create(unsigned int line, const char *compatible);
+void emu_serdev_destroy(struct emu_serdev *serdev);
+struct fwnode_handle *emu_serdev_fwnode(struct emu_serdev *serdev);
+#else
+static inline struct emu_serdev *emu_serdev_create(unsigned int line, const char *compatible)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void emu_serdev_destroy(struct emu_serdev *serdev) { }
+
+static inline struct fwnode_handle *emu_serdev_fwnode(struct emu_serdev *serdev)
+{
+	return NULL;
+}
+#endif
 
 /* configfs.c */
 void emu_configfs_init(void);

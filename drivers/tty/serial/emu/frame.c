@@ -135,7 +135,7 @@ EXPORT_SYMBOL_IF_KUNIT(emu_frame_bits);
  * @rx: its format
  * @low: whether the line is at space at present: the receiver waits for mark then
  *
- * emu_sampler_retime() is to follow.
+ * emu_sampler_retime() or emu_sampler_divide() is to follow.
  *
  * Context: any.
  */
@@ -163,6 +163,47 @@ void emu_sampler_retime(struct emu_sampler *sampler, const struct emu_format *tx
 EXPORT_SYMBOL_IF_KUNIT(emu_sampler_retime);
 
 /**
+ * emu_sampler_divide - have a receiver's time not depend on any transmitter
+ * @sampler: the receiver
+ *
+ * It is to be fed durations of emu_sampler_parts(), instead of
+ * emu_sampler_retime().
+ *
+ * Context: any.
+ */
+void emu_sampler_divide(struct emu_sampler *sampler)
+{
+	sampler->tick = EMU_TICK_PARTS;
+	sampler->phase = 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(emu_sampler_divide);
+
+/**
+ * emu_sampler_is_divided - was emu_sampler_divide() the last to set its time?
+ * @sampler: the receiver
+ *
+ * Context: any.
+ * Return: true if so; no transmitter has a rate that low.
+ */
+bool emu_sampler_is_divided(const struct emu_sampler *sampler)
+{
+	return sampler->tick == EMU_TICK_PARTS;
+}
+
+/**
+ * emu_sampler_is_settled - does nothing change for a receiver if the line does not?
+ * @sampler: the receiver, which is done with what it was fed
+ * @level: the line; true is mark
+ *
+ * Context: any.
+ * Return: true if it need not be fed with it.
+ */
+bool emu_sampler_is_settled(const struct emu_sampler *sampler, bool level)
+{
+	return sampler->state == (level ? EMU_SAMPLER_IDLE : EMU_SAMPLER_LOW);
+}
+
+/**
  * emu_sampler_half_bit - half of a bit of the transmitter
  * @sampler: the receiver
  *
@@ -180,7 +221,7 @@ EXPORT_SYMBOL_IF_KUNIT(emu_sampler_half_bit);
  * @sampler: the receiver, which is done with what it was fed before
  * @level: true is mark
  * @duration: for how long; a multiple of emu_sampler_half_bit() or of
- *	&emu_sampler.tick
+ *	&emu_sampler.tick, or what emu_sampler_parts() makes of a time
  *
  * emu_sampler_run() is to follow, until it returns false.
  *
@@ -335,6 +376,22 @@ u64 emu_sampler_ticks(const struct emu_sampler *sampler, u64 ns, unsigned int pa
 	return mul_u64_u64_div_u64(ns, emu_sampler_speed(sampler, pace), EMU_HALF_BIT_NS);
 }
 EXPORT_SYMBOL_IF_KUNIT(emu_sampler_ticks);
+
+/**
+ * emu_sampler_parts - parts of its ticks that are over in a time
+ * @sampler: the receiver, after emu_sampler_divide()
+ * @ns: nanoseconds, at most some hours
+ * @pace: percent of real time
+ *
+ * Context: any.
+ * Return: the duration, as emu_sampler_feed() wants it.
+ */
+u64 emu_sampler_parts(const struct emu_sampler *sampler, u64 ns, unsigned int pace)
+{
+	return mul_u64_u64_div_u64(ns, emu_sampler_speed(sampler, pace),
+				   EMU_HALF_BIT_NS / EMU_TICK_PARTS);
+}
+EXPORT_SYMBOL_IF_KUNIT(emu_sampler_parts);
 
 /**
  * emu_sampler_ticks_time - how long it takes until that many ticks are over

@@ -17,6 +17,9 @@
 /* How often a receiver looks at the line in the time of a bit, as a 16550 does */
 #define EMU_OVERSAMPLING	16
 
+/* Where many transmit a tick of a receiver is divided into so many parts */
+#define EMU_TICK_PARTS		1024
+
 /**
  * enum emu_parity - what is sent in the place of the parity bit
  * @EMU_PARITY_NONE: there is no such bit
@@ -105,11 +108,15 @@ u32 emu_frame_bits(const struct emu_format *format, u16 data, unsigned int *coun
 
 void emu_sampler_init(struct emu_sampler *sampler, const struct emu_format *rx, bool low);
 void emu_sampler_retime(struct emu_sampler *sampler, const struct emu_format *tx);
+void emu_sampler_divide(struct emu_sampler *sampler);
+bool emu_sampler_is_divided(const struct emu_sampler *sampler);
+bool emu_sampler_is_settled(const struct emu_sampler *sampler, bool level);
 void emu_sampler_feed(struct emu_sampler *sampler, bool level, u64 duration);
 bool emu_sampler_run(struct emu_sampler *sampler, struct emu_frame *frame);
 unsigned int emu_sampler_pending(const struct emu_sampler *sampler, bool level);
 u64 emu_sampler_ticks(const struct emu_sampler *sampler, u64 ns, unsigned int pace);
 u64 emu_sampler_ticks_time(const struct emu_sampler *sampler, u64 ticks, unsigned int pace);
+u64 emu_sampler_parts(const struct emu_sampler *sampler, u64 ns, unsigned int pace);
 u64 emu_sampler_half_bit(const struct emu_sampler *sampler);
 
 #endif /* _SERIAL_EMU_FRAME_H */

@@ -28,6 +28,7 @@ static DEFINE_IDA(emu_lines);
 const char *const emu_topology_names[] = {
 	[EMU_NULL_MODEM]	= "null-modem",
 	[EMU_LOOPBACK]		= "loopback",
+	[EMU_BUS]		= "bus",
 	NULL
 };
 
@@ -37,9 +38,22 @@ const char *const emu_kind_names[] = {
 	NULL
 };
 
-static unsigned int emu_topology_ends(enum emu_topology topology)
+/* The most that a cable can have */
+static unsigned int emu_cable_max_ends(struct emu_cable *cable)
 {
-	return topology == EMU_LOOPBACK ? 1 : EMU_NR_ENDS;
+	return cable->topology == EMU_BUS ? EMU_BUS_ENDS : EMU_NR_ENDS;
+}
+
+static bool emu_cable_has_all_ends(struct emu_cable *cable)
+{
+	switch (cable->topology) {
+	case EMU_LOOPBACK:
+		return cable->nr_ends == 1;
+	case EMU_BUS:
+		return cable->nr_ends >= 2;
+	default:
+		return cable->nr_ends == EMU_NR_ENDS;
+	}
 }
 
 /**
@@ -93,7 +107,7 @@ struct emu_cable_end *emu_cable_add_end(struct emu_cable *cable)
 
 	if (cable->live)
 		return ERR_PTR(-EBUSY);
-	if (cable->nr_ends == EMU_NR_ENDS)
+	if (cable->nr_ends >= emu_cable_max_ends(cable))
 		return ERR_PTR(-ENOSPC);
 
 	end = kzalloc_obj(*end);
@@ -145,9 +159,14 @@ static bool emu_cable_has_far(struct emu_cable *cable)
 }
 
 /* Wires that have been in use before are to be as new */
-static void emu_cable_init_wires(struct emu_cable *cable)
+static int emu_cable_init_wires(struct emu_cable *cable)
 {
 	unsigned int i;
+
+	if (cable->topology == EMU_BUS) {
+		cable->bus = emu_bus_create(cable->nr_ends, cable->pace, cable->plugged);
+		return cable->bus ? 0 : -ENOMEM;
+	}
 
 	memset(cable->wire, 0, sizeof(cable->wire));
 	for (i = 0; i < EMU_NR_ENDS; i++) {
@@ -155,6 +174,29 @@ static void emu_cable_init_wires(struct emu_cable *cable)
 		emu_wire_set_pace(&cable->wire[i], cable->pace);
 		emu_wire_set_plugged(&cable->wire[i],
 				     cable->plugged && !emu_cable_has_far(cable), ktime_get());
+	}
+
+	return 0;
+}
+
+/**
+ * emu_cable_set_pace - let the wires of a cable know its pace
+ * @cable: the cable, which is live
+ *
+ * Context: process; may sleep. The cable's lock is held.
+ */
+void emu_cable_set_pace(struct emu_cable *cable)
+{
+	unsigned int i;
+
+	if (cable->bus) {
+		emu_bus_set_pace(cable->bus, cable->pace);
+		return;
+	}
+	for (i = 0; i < EMU_NR_ENDS; i++) {
+		/* What is on it by now is as it was */
+		emu_wire_run(&cable->wire[i]);
+		emu_wire_set_pace(&cable->wire[i], cable->pace);
 	}
 }
 
@@ -169,6 +211,10 @@ void emu_cable_plug(struct emu_cable *cable)
 	ktime_t now = ktime_get();
 	unsigned int i;
 
+	if (cable->bus) {
+		emu_bus_set_plugged(cable->bus, cable->plugged);
+		return;
+	}
 	for (i = 0; i < cable->nr_ends; i++) {
 		if (cable->end[i]->far) {
 			emu_far_set_plugged(cable->end[i]->far, cable->plugged);
@@ -183,6 +229,11 @@ static void emu_cable_exit_wires(struct emu_cable *cable)
 {
 	unsigned int i;
 
+	if (cable->bus) {
+		emu_bus_destroy(cable->bus);
+		cable->bus = NULL;
+		return;
+	}
 	for (i = 0; i < EMU_NR_ENDS; i++)
 		emu_wire_exit(&cable->wire[i]);
 }
@@ -273,13 +324,18 @@ static int emu_end_add_port(struct emu_cable_end *end, const struct emu_end *wir
 
 static int emu_cable_add_port(struct emu_cable *cable, unsigned int i)
 {
-	bool loopback = cable->topology == EMU_LOOPBACK;
-	const struct emu_end wires = {
-		.out		= &cable->wire[i],
-		.in		= &cable->wire[loopback ? i : !i],
+	struct emu_end wires = {
 		.settings	= &cable->end[i]->settings,
 		.wiring		= &cable->end[i]->wiring,
 	};
+
+	if (cable->bus) {
+		wires.out = emu_bus_up(cable->bus, i);
+		wires.in = emu_bus_down(cable->bus, i);
+	} else {
+		wires.out = &cable->wire[i];
+		wires.in = &cable->wire[cable->topology == EMU_LOOPBACK ? i : !i];
+	}
 
 	return emu_end_add_port(cable->end[i], &wires);
 }
@@ -302,8 +358,9 @@ static bool emu_cable_has_port(struct emu_cable *cable)
  *
  * Context: process; may sleep. The cable's lock is held.
  * Return: 0 or what failed: ENODATA if the cable has not as many ends as it joins,
- *	EINVAL if none of them is a port, ENOSPC if there is no number left for a
- *	port, ENXIO if the driver does not take it, or the error of emu_far_create(),
+ *	EINVAL if none of them is a port, or if a bus has no pace, EOPNOTSUPP if one of
+ *	a bus is a program, ENOMEM, ENOSPC if there is no number left for a port, ENXIO
+ *	if the driver does not take it, or the error of emu_far_create(),
  *	the driver core or serial core. There are no ports then.
  */
 int emu_cable_activate(struct emu_cable *cable)
@@ -313,12 +370,19 @@ int emu_cable_activate(struct emu_cable *cable)
 
 	lockdep_assert_held(&cable->lock);
 
-	if (cable->nr_ends != emu_topology_ends(cable->topology))
+	if (!emu_cable_has_all_ends(cable))
 		return -ENODATA;
 	if (!emu_cable_has_port(cable))
 		return -EINVAL;
+	if (cable->topology == EMU_BUS && emu_cable_has_far(cable))
+		return -EOPNOTSUPP;
+	if (cable->topology == EMU_BUS && !cable->pace)
+		return -EINVAL;
 
-	emu_cable_init_wires(cable);
+	ret = emu_cable_init_wires(cable);
+	if (ret)
+		return ret;
+
 	for (i = 0; i < cable->nr_ends; i++) {
 		ret = emu_cable_add_port(cable, i);
 		if (ret)

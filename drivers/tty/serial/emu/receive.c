@@ -147,7 +147,11 @@ static bool emu_tty_is_held(struct tty_struct *tty)
 /* Does the receiver look at this wire at all? */
 static bool emu_rx_listens(struct emu_port *ep, struct emu_wire *wire)
 {
-	return ep->started && wire == emu_port_in(ep) && !emu_rs485_is_deaf(ep);
+	if (!ep->started || wire != emu_port_in(ep))
+		return false;
+
+	/* What it hears of itself on a bus is known from one moment to the next there */
+	return wire->bus || !emu_rs485_is_deaf(ep);
 }
 
 /* Whether the port is open; one that is a console is not shut down by its last close */

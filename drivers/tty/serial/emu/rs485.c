@@ -2,9 +2,9 @@
 /*
  * Serial console emulator: a port on an RS-485 line.
  *
- * RTS enables the driver of the line. It is an event on the wire like any other:
- * it comes before the first character, by the delay that was asked for, and
- * after the last one. In the address mode each character has one more bit, which
+ * RTS enables the driver of the line. On a cable between two ports it is an event on
+ * the wire like any other: it comes before the first character, by the delay that was
+ * asked for, and after the last one. On a bus it does what it is there for. In the address mode each character has one more bit, which
  * tells addresses from data.
  */
 
@@ -59,6 +59,20 @@ unsigned int emu_rs485_outputs(struct emu_port *ep, unsigned int outputs)
 bool emu_rs485_is_deaf(struct emu_port *ep)
 {
 	return ep->driving && !(ep->port.rs485.flags & SER_RS485_RX_DURING_TX);
+}
+
+/**
+ * emu_rs485_has_no_echo - is the receiver off whenever the driver is on?
+ * @ep: the port
+ *
+ * Context: the port lock is held.
+ * Return: true if it is.
+ */
+bool emu_rs485_has_no_echo(struct emu_port *ep)
+{
+	const struct serial_rs485 *rs485 = &ep->port.rs485;
+
+	return emu_rs485_is_on(rs485) && !(rs485->flags & SER_RS485_RX_DURING_TX);
 }
 
 /* The address of whom the following is for, once */

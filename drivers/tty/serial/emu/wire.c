@@ -4,7 +4,9 @@
  *
  * One queue per direction holds all that travels: characters, breaks and edges
  * of the modem control lines. They come out in the order in which they went in,
- * so that no edge can overtake a character that was sent before it.
+ * so that no edge can overtake a character that was sent before it. On a bus RTS is
+ * what a driver goes by that does not wait for characters, so there its edges have a
+ * queue of their own.
  *
  * The transmitter's FIFO and its shift register are in that queue. On a wire
  * with a pace it has room for as many characters as they hold, and what is sent
@@ -23,6 +25,7 @@
 #include <linux/kfifo.h>
 #include <linux/ktime.h>
 #include <linux/lockdep.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -74,16 +77,28 @@ void emu_clock_restart(struct emu_clock *clock, ktime_t time, u64 speed)
 	clock->speed = speed;
 }
 
-static bool emu_wire_put(struct emu_wire *wire, enum emu_event_type type, unsigned int value,
-			 ktime_t time)
+static struct emu_event emu_event(enum emu_event_type type, unsigned int value, ktime_t time)
 {
-	const struct emu_event event = {
+	return (struct emu_event) {
 		.time	= time,
 		.type	= type,
 		.value	= value,
 	};
+}
 
-	return kfifo_put(&wire->events, event);
+static bool emu_wire_put(struct emu_wire *wire, enum emu_event_type type, unsigned int value,
+			 ktime_t time)
+{
+	return kfifo_put(&wire->events, emu_event(type, value, time));
+}
+
+/* On a bus RTS enables a driver, whatever that is about to send */
+static bool emu_wire_put_lines(struct emu_wire *wire, ktime_t time)
+{
+	if (wire->bus)
+		return kfifo_put(&wire->edges, emu_event(EMU_EV_LINES, wire->lines, time));
+
+	return emu_wire_put(wire, EMU_EV_LINES, wire->lines, time);
 }
 
 static void emu_wire_queue_changes_at(struct emu_wire *wire, ktime_t time)
@@ -93,7 +108,7 @@ static void emu_wire_queue_changes_at(struct emu_wire *wire, ktime_t time)
 	if (wire->brk != wire->brk_sent && emu_wire_put(wire, EMU_EV_BREAK, wire->brk, time))
 		wire->brk_sent = wire->brk;
 
-	if (wire->lines != wire->lines_sent && emu_wire_put(wire, EMU_EV_LINES, wire->lines, time))
+	if (wire->lines != wire->lines_sent && emu_wire_put_lines(wire, time))
 		wire->lines_sent = wire->lines;
 }
 
@@ -102,7 +117,8 @@ static void emu_wire_queue_changes_at(struct emu_wire *wire, ktime_t time)
  * @wire: the wire
  *
  * What was changed back meanwhile is gone, as is a pulse that is too short to
- * see, but the last state always arrives, and never before what was sent first.
+ * see, but the last state always arrives, and never before what was sent first, but
+ * for RTS on a bus.
  *
  * Context: the wire's lock is held.
  */
@@ -124,7 +140,10 @@ static bool emu_wire_has_changes(struct emu_wire *wire)
  */
 void emu_wire_kick(struct emu_wire *wire)
 {
-	queue_work(system_dfl_wq, &wire->work);
+	if (wire->bus)
+		emu_bus_kick(wire->bus);
+	else
+		queue_work(system_dfl_wq, &wire->work);
 }
 
 /* What a FIFO and a shift register have room for */
@@ -226,7 +245,8 @@ void emu_wire_set_lines(struct emu_wire *wire, unsigned int lines)
  * emu_wire_set_lines_at - drive the modem control outputs from a time on
  * @wire: the wire
  * @lines: the active outputs, made of the EMU_OUTPUTS bits
- * @time: not before then they change; what is sent afterwards waits as well
+ * @time: not before then they change; what is sent afterwards waits as well, but not
+ *	on a bus
  *
  * Context: any but NMI.
  */
@@ -282,6 +302,9 @@ void emu_wire_set_format(struct emu_wire *wire, const struct emu_format *format)
 	guard(spinlock_irqsave)(&wire->lock);
 
 	wire->format = *format;
+	/* A program wants to know, even if nothing is ever sent */
+	if (wire->rx_far)
+		emu_wire_kick(wire);
 }
 
 /**
@@ -298,25 +321,53 @@ struct emu_format emu_wire_format(struct emu_wire *wire)
 	return wire->format;
 }
 
+/* The character that is under way is as far as it was, as if it had begun at another time */
+static void emu_wire_rescale(struct emu_wire *wire, unsigned int pace, ktime_t now)
+{
+	if (wire->begun < now)
+		wire->begun = now - div64_u64((now - wire->begun) * wire->pace, pace);
+	emu_clock_restart(&wire->clock, wire->begun, wire->frame.rate * pace);
+	wire->clock.half_bits = emu_format_half_bits(&wire->frame);
+}
+
 /**
  * emu_wire_set_pace - set how the wire's time goes by
  * @wire: the wire
  * @pace: percent of real time, at most EMU_PACE_MAX; 0 is as fast as the machine
  *	can, and without loss
  *
+ * A character that is under way goes on at the new pace, or begins anew if it took, or
+ * takes, no time.
+ *
  * Context: any but NMI.
  */
 void emu_wire_set_pace(struct emu_wire *wire, unsigned int pace)
 {
-	guard(spinlock_irqsave)(&wire->lock);
-
-	wire->pace = pace;
-	/* The character that is under way begins anew */
-	wire->shifting = false;
-	emu_clock_restart(&wire->clock, ktime_get(), 0);
-	emu_wire_kick(wire);
+	emu_wire_set_pace_at(wire, pace, ktime_get());
 }
 EXPORT_SYMBOL_IF_KUNIT(emu_wire_set_pace);
+
+/**
+ * emu_wire_set_pace_at - set how the wire's time goes by from a time on
+ * @wire: the wire
+ * @pace: percent of real time, as for emu_wire_set_pace()
+ * @time: the time, which is the same for all wires of a bus
+ *
+ * Context: any but NMI.
+ */
+void emu_wire_set_pace_at(struct emu_wire *wire, unsigned int pace, ktime_t time)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	if (pace && wire->pace && wire->shifting) {
+		emu_wire_rescale(wire, pace, time);
+	} else {
+		wire->shifting = false;
+		emu_clock_restart(&wire->clock, time, 0);
+	}
+	wire->pace = pace;
+	emu_wire_kick(wire);
+}
 
 /**
  * emu_wire_pace - how the wire's time goes by
@@ -563,6 +614,7 @@ void emu_wire_init(struct emu_wire *wire)
 	spin_lock_init(&wire->lock);
 	mutex_init(&wire->running);
 	INIT_KFIFO(wire->events);
+	INIT_KFIFO(wire->edges);
 	wire->pace = EMU_PACE_DEFAULT;
 	wire->format = emu_format_default;
 	wire->frame = emu_format_default;

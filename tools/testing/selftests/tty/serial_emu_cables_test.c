@@ -3,12 +3,9 @@
  * The serial console emulator's cables, as they are made in configfs.
  */
 
-#include <limits.h>
-
 #include "kselftest_harness.h"
 #include "serial_test.h"
-
-#define TOP		"/sys/kernel/config/serial-emu"
+#include "serial_emu_cable.h"
 
 #define DRIVER		"/sys/bus/platform/drivers/serial-emu/"
 #define AUTOPROBE	"/sys/bus/platform/drivers_autoprobe"
@@ -22,47 +19,6 @@ FIXTURE(cable)
 	int a;
 	int b;
 };
-
-static const char *in_dir(const char *dir, const char *name)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-
-	return path;
-}
-
-static int make(const char *dir, const char *name)
-{
-	return mkdir(in_dir(dir, name), 0755) ? -errno : 0;
-}
-
-static int unmake(const char *dir, const char *name)
-{
-	return rmdir(in_dir(dir, name)) ? -errno : 0;
-}
-
-static int set(const char *dir, const char *name, const char *value)
-{
-	return serial_write_file(in_dir(dir, name), value);
-}
-
-/* The content of an attribute, without the newline; empty if it cannot be read */
-static const char *get(const char *dir, const char *name)
-{
-	static char text[256];
-	int fd = open(in_dir(dir, name), O_RDONLY | O_CLOEXEC);
-	ssize_t count = 0;
-
-	if (fd >= 0) {
-		count = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	text[count > 0 ? count : 0] = 0;
-	text[strcspn(text, "\n")] = 0;
-
-	return text;
-}
 
 FIXTURE_SETUP(cable)
 {
@@ -89,17 +45,6 @@ FIXTURE_TEARDOWN(cable)
 static int make_pair(const char *dir)
 {
 	return make(dir, "a") ?: make(dir, "b") ?: set(dir, "live", "1");
-}
-
-/* Open the port of an end, "a/tty" for example */
-static int open_end(const char *dir, const char *tty)
-{
-	int fd = serial_open(in_dir("/dev", get(dir, tty)));
-
-	if (fd >= 0)
-		serial_set_raw(fd);
-
-	return fd;
 }
 
 TEST_F(cable, joins_two_ports)
@@ -420,7 +365,7 @@ TEST_F(cable, sleepers_wake_up)
 /* The driver may have been unbound from a port before */
 TEST_F(cable, without_its_driver)
 {
-	char number[16];
+	char number[64];
 
 	ASSERT_EQ(0, make_pair(self->dir));
 	snprintf(number, sizeof(number), "serial-emu.%s", get(self->dir, "a/tty") + 6);
@@ -602,11 +547,69 @@ TEST_F(cable, plug_in_the_middle_of_a_character)
 	EXPECT_TRUE(serial_arrives(self->b, "x", 1));
 }
 
-/* Make cables until there is no number left; what then fails leaves nothing behind */
-TEST_F_TIMEOUT(cable, as_many_as_there_are_numbers, 300)
+/* What the kernel could give to whoever asks, in KiB */
+static long available(void)
+{
+	char line[128];
+	long kib = 0;
+	FILE *file;
+
+	file = fopen("/proc/meminfo", "re");
+	while (file && !kib && fgets(line, sizeof(line), file))
+		sscanf(line, "MemAvailable: %ld", &kib);
+	if (file)
+		fclose(file);
+
+	return kib;
+}
+
+/* The names of the ports' directories, so that no two rounds have the same order */
+static void nth_cable(char *dir, size_t size, const char *prefix, int i, int count, int round)
+{
+	/* No number of cables is a multiple of this prime */
+	snprintf(dir, size, "%s-%d", prefix, (int)((i * 7919LL + round) % count));
+}
+
+/* Returns how many became live, or what was wrong */
+static int make_cables(const char *prefix, int count, int round)
 {
 	char dir[128];
-	int i, count, ret = 0;
+	int i, ret;
+
+	for (i = 0; i < count; i++) {
+		nth_cable(dir, sizeof(dir), prefix, i, count, round);
+		ret = set(dir, "live", "1");
+		if (ret)
+			return ret == -ENOSPC ? i : ret;
+	}
+
+	return count;
+}
+
+static int unmake_cables(const char *prefix, int count, int round)
+{
+	char dir[128];
+	int i, ret = 0;
+
+	for (i = 0; !ret && i < count; i++) {
+		nth_cable(dir, sizeof(dir), prefix, i, count, round);
+		ret = set(dir, "live", "0");
+	}
+
+	return ret;
+}
+
+/*
+ * Make cables until there is no number left; what then fails leaves nothing behind.
+ * SERIAL_EMU_ROUNDS is how often all of them come and go.
+ */
+TEST_F_TIMEOUT(cable, as_many_as_there_are_numbers, 7200)
+{
+	const char *env = getenv("SERIAL_EMU_ROUNDS");
+	int64_t begin, up = 0, down = 0;
+	int i, count, ret = 0, round;
+	long before, used;
+	char dir[128];
 
 	for (count = 0; count < MAX_CABLES && !ret; count++) {
 		snprintf(dir, sizeof(dir), "%s-%d", self->dir, count);
@@ -617,10 +620,32 @@ TEST_F_TIMEOUT(cable, as_many_as_there_are_numbers, 300)
 	EXPECT_STREQ("0", get(dir, "live"));
 	EXPECT_STREQ("", get(dir, "a/tty"));
 	EXPECT_STREQ("", get(dir, "b/tty"));
-	TH_LOG("%d cables", count - 1);
+	ASSERT_EQ(0, unmake(dir, "b"));
+	ASSERT_EQ(0, unmake(dir, "a"));
+	ASSERT_EQ(0, rmdir(dir));
+	count--;
+
+	ASSERT_EQ(0, unmake_cables(self->dir, count, 0));
+	serial_sleep_ms(SERIAL_QUIET_MS);
+	before = available();
+	used = before;
+	for (round = 0; round < (env ? atoi(env) : 1); round++) {
+		begin = serial_now_us();
+		ASSERT_EQ(count, make_cables(self->dir, count, round));
+		up += serial_now_us() - begin;
+		if (!round)
+			used -= available();
+		begin = serial_now_us();
+		ASSERT_EQ(0, unmake_cables(self->dir, count, 2 * round));
+		down += serial_now_us() - begin;
+	}
+	TH_LOG("%d ports, %d times: %lld us up, %lld us down, %ld bytes for each", 2 * count, round,
+	       (long long)up / round / count / 2, (long long)down / round / count / 2,
+	       used * 1024 / count / 2);
+	TH_LOG("%ld KiB less are available than before", before - available());
+
 	for (i = 0; i < count; i++) {
 		snprintf(dir, sizeof(dir), "%s-%d", self->dir, i);
-		EXPECT_EQ(0, set(dir, "live", "0"));
 		EXPECT_EQ(0, unmake(dir, "b"));
 		EXPECT_EQ(0, unmake(dir, "a"));
 		EXPECT_EQ(0, rmdir(dir));

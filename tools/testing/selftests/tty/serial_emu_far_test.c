@@ -4,16 +4,15 @@
  * and writes, see include/uapi/linux/serial-emu.h.
  */
 
-#include <limits.h>
 #include <linux/serial-emu.h>
 #include <sys/syscall.h>
 
 #include "kselftest_harness.h"
 #include "serial_test.h"
+#include "serial_emu_cable.h"
+#include "serial_emu_record.h"
 
-#define TOP		"/sys/kernel/config/serial-emu"
 #define OUTPUTS		(TIOCM_DTR | TIOCM_RTS)
-#define HEAD		sizeof(struct serial_emu_record)
 
 FIXTURE(far)
 {
@@ -23,46 +22,6 @@ FIXTURE(far)
 	int port;
 	int fd;
 };
-
-static int set(const char *dir, const char *name, const char *value)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-
-	return serial_write_file(path, value);
-}
-
-static int make_end(const char *dir, const char *name, const char *kind)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if (mkdir(path, 0755))
-		return -errno;
-
-	return set(path, "kind", kind);
-}
-
-/* The name of the port's device */
-static int get_tty(const char *dir, char *tty, size_t size)
-{
-	char path[PATH_MAX];
-	FILE *file;
-	int ret = -1;
-
-	snprintf(path, sizeof(path), "%s/port/tty", dir);
-	file = fopen(path, "re");
-	if (!file)
-		return -1;
-	if (fgets(path, sizeof(path), file)) {
-		path[strcspn(path, "\n")] = 0;
-		ret = snprintf(tty, size, "/dev/%s", path) < (int)size ? 0 : -1;
-	}
-	fclose(file);
-
-	return ret;
-}
 
 static int open_far(const char *node)
 {
@@ -84,7 +43,7 @@ FIXTURE_SETUP(far)
 	ASSERT_EQ(0, set(self->dir, "live", "1"));
 	snprintf(self->node, sizeof(self->node), "/dev/serial-emu/%s/program",
 		 strrchr(self->dir, '/') + 1);
-	ASSERT_EQ(0, get_tty(self->dir, self->tty, sizeof(self->tty)));
+	snprintf(self->tty, sizeof(self->tty), "/dev/%s", get(self->dir, "port/tty"));
 	self->fd = open_far(self->node);
 	ASSERT_LE(0, self->fd) TH_LOG("%s: %s", self->node, strerror(errno));
 }
@@ -107,114 +66,6 @@ FIXTURE_TEARDOWN(far)
 	close(self->port);
 	close(self->fd);
 	EXPECT_EQ(0, remove_cable(self->dir));
-}
-
-struct record {
-	struct serial_emu_record head;
-	unsigned char payload[256];
-};
-
-/* One record, which is as long as it says; false if none comes */
-static bool get_record_ms(int fd, struct record *record, int ms)
-{
-	/* Those that were read, but not got, of the only file that is open */
-	static unsigned char buf[4096];
-	static size_t start, end;
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	ssize_t count;
-
-	memset(record, 0, sizeof(*record));
-	if (start == end) {
-		if (poll(&pfd, 1, ms) < 1)
-			return false;
-		count = read(fd, buf, sizeof(buf));
-		if (count <= 0)
-			return false;
-		start = 0;
-		end = count;
-	}
-	memcpy(&record->head, buf + start, HEAD);
-	if (end - start < HEAD + record->head.length ||
-	    record->head.length > sizeof(record->payload))
-		return false;
-	memcpy(record->payload, buf + start + HEAD, record->head.length);
-	start += HEAD + record->head.length;
-
-	return true;
-}
-
-static bool get_record(int fd, struct record *record)
-{
-	return get_record_ms(fd, record, serial_limit_ms());
-}
-
-/* The next record of that type, whatever comes before it */
-static bool find_record(int fd, unsigned int type, struct record *record)
-{
-	do {
-		if (!get_record(fd, record))
-			return false;
-	} while (record->head.type != type);
-
-	return true;
-}
-
-static unsigned int record_u32(const struct record *record)
-{
-	unsigned int value;
-
-	memcpy(&value, record->payload, sizeof(value));
-
-	return value;
-}
-
-/* Wait until these outputs are what the records say */
-static bool find_lines(int fd, unsigned int lines)
-{
-	struct record record;
-
-	do {
-		if (!find_record(fd, SERIAL_EMU_LINES, &record))
-			return false;
-	} while (record_u32(&record) != lines);
-
-	return true;
-}
-
-/* This data, in however many records; with what else comes it ends */
-static bool find_data(int fd, const char *data)
-{
-	struct record record;
-	size_t done = 0;
-
-	while (done < strlen(data)) {
-		if (!find_record(fd, SERIAL_EMU_DATA, &record) ||
-		    record.head.length > strlen(data) - done ||
-		    memcmp(record.payload, data + done, record.head.length))
-			return false;
-		done += record.head.length;
-	}
-
-	return true;
-}
-
-static void put_all(int fd)
-{
-	struct record record;
-
-	while (get_record_ms(fd, &record, 50))
-		;
-}
-
-static int put(int fd, unsigned int type, const void *payload, unsigned int length)
-{
-	unsigned char buf[HEAD + 4096];
-	struct serial_emu_record head = { .length = length, .type = type };
-
-	memcpy(buf, &head, HEAD);
-	memcpy(buf + HEAD, payload, length);
-
-	return write(fd, buf, HEAD + length) == (ssize_t)(HEAD + length) ? 0 : -errno;
 }
 
 static int put_lines(int fd, unsigned int lines)
@@ -294,8 +145,7 @@ TEST_F(far, hears_the_port)
 
 	ASSERT_EQ(0, serial_set_speed(self->port, 19200));
 	ASSERT_EQ(0, serial_change_cflag(self->port, CSIZE, CS7 | PARENB | PARODD | CSTOPB));
-	serial_sleep_ms(50);
-	ASSERT_EQ(5, serial_write(self->port, "hello", 5));
+	/* Whether anything is sent or not */
 	do {
 		ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_FORMAT, &record));
 		memcpy(&format, record.payload, sizeof(format));
@@ -303,6 +153,7 @@ TEST_F(far, hears_the_port)
 	EXPECT_EQ(19200, format.baud);
 	EXPECT_EQ(SERIAL_EMU_PARITY_ODD, format.parity);
 	EXPECT_EQ(4, format.half_stop_bits);
+	ASSERT_EQ(5, serial_write(self->port, "hello", 5));
 	EXPECT_TRUE(find_data(self->fd, "hello"));
 
 	ASSERT_EQ(0, ioctl(self->port, TIOCSBRK));

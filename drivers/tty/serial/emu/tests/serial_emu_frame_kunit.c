@@ -130,6 +130,44 @@ static void frame_same(struct kunit *test)
 	}
 }
 
+/* Up to the end of so many half bits of the transmitter, in parts of the receiver's ticks */
+static void line_feed_until(struct line *line, bool level, const struct emu_format *tx,
+			    u64 half_bits, u64 *fed)
+{
+	u64 ns = emu_half_bits_time(half_bits, tx->rate * 100);
+	u64 parts = emu_sampler_parts(&line->sampler, ns, 100);
+
+	line_feed(line, level, parts - *fed);
+	*fed = parts;
+}
+
+/* The same, without a transmitter whose bits it could be compared with */
+static void frame_same_by_time(struct kunit *test)
+{
+	const struct same_case *c = test->param_value;
+	u64 half_bits = 0, fed = 0;
+	unsigned int count, i, j;
+	struct line line;
+	u32 bits;
+
+	line_init(&line, &c->tx, &c->rx);
+	emu_sampler_divide(&line.sampler);
+	for (i = 0; i < 200; i++) {
+		line.count = 0;
+		bits = emu_frame_bits(&c->tx, i, &count);
+		for (j = 0; j < count; j++) {
+			half_bits += 2;
+			line_feed_until(&line, bits & BIT(j), &c->tx, half_bits, &fed);
+		}
+		half_bits += c->tx.half_stop_bits;
+		line_feed_until(&line, true, &c->tx, half_bits, &fed);
+
+		KUNIT_ASSERT_EQ(test, line.count, 1);
+		KUNIT_EXPECT_EQ(test, line.frames[0].data, i);
+		KUNIT_EXPECT_FALSE(test, line_has_errors(&line));
+	}
+}
+
 struct time_case {
 	const char *name;
 	struct emu_format format;
@@ -332,6 +370,7 @@ static void frame_pending(struct kunit *test)
 
 static struct kunit_case frame_cases[] = {
 	KUNIT_CASE_PARAM(frame_same, same_gen_params),
+	KUNIT_CASE_PARAM(frame_same_by_time, same_gen_params),
 	KUNIT_CASE_PARAM(frame_time, time_gen_params),
 	KUNIT_CASE(frame_parity_differs),
 	KUNIT_CASE(frame_7e1_to_8n1),

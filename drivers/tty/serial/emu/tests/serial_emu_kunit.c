@@ -111,10 +111,25 @@ static void wiring_sources(struct kunit *test)
 						EMU_OUTPUTS & ~c->peer), 0);
 }
 
+static void bus_levels(struct kunit *test)
+{
+	/* Nobody, or one */
+	KUNIT_EXPECT_TRUE(test, emu_bus_is_mark(0, 0));
+	KUNIT_EXPECT_TRUE(test, emu_bus_is_mark(1, 0));
+	KUNIT_EXPECT_FALSE(test, emu_bus_is_mark(0, 1));
+	/* Those who agree, and those who do not */
+	KUNIT_EXPECT_TRUE(test, emu_bus_is_mark(3, 0));
+	KUNIT_EXPECT_FALSE(test, emu_bus_is_mark(0, 3));
+	KUNIT_EXPECT_TRUE(test, emu_bus_is_mark(1, 1));
+	KUNIT_EXPECT_TRUE(test, emu_bus_is_mark(2, 1));
+	KUNIT_EXPECT_FALSE(test, emu_bus_is_mark(1, 2));
+}
+
 static struct kunit_case cable_cases[] = {
 	KUNIT_CASE_PARAM(wiring_inputs, wiring_gen_params),
 	KUNIT_CASE(wiring_ignores_other_bits),
 	KUNIT_CASE_PARAM(wiring_sources, source_gen_params),
+	KUNIT_CASE(bus_levels),
 	{}
 };
 

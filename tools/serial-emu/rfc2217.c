@@ -1,0 +1,547 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A serial port that is somewhere in the network, at the far end of an emulated one.
+ *
+ * There a server speaks RFC 2217, ser2net(8) for example. What is done to the
+ * emulated port is done to that one: data, speed and format, DTR, RTS and breaks.
+ * What that one receives this one receives, with its modem status and breaks. For
+ * all four of the inputs the cable is wired like this:
+ *
+ *	cd /sys/kernel/config/serial-emu
+ *	mkdir remote remote/port remote/net
+ *	echo fd > remote/net/kind
+ *	echo peer-out2 > remote/port/dcd
+ *	echo 1 > remote/live
+ *	rfc2217 /dev/serial-emu/remote/net host.example.org 2217
+ */
+
+#include <arpa/inet.h>
+#include <asm/termios.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/serial-emu.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Telnet, RFC 854 and the like */
+enum telnet {
+	OPT_BINARY	= 0,
+	OPT_NO_GO_AHEAD	= 3,
+	OPT_COM_PORT	= 44,
+	SE		= 240,
+	SB		= 250,
+	WILL		= 251,
+	WONT		= 252,
+	DO		= 253,
+	DONT		= 254,
+	IAC		= 255,
+};
+
+/* What is asked of the server by number, and comes from it with 100 more */
+enum com_port {
+	SET_BAUDRATE		= 1,
+	SET_DATASIZE		= 2,
+	SET_PARITY		= 3,
+	SET_STOPSIZE		= 4,
+	SET_CONTROL		= 5,
+	NOTIFY_LINESTATE	= 6,
+	NOTIFY_MODEMSTATE	= 7,
+	FLOWCONTROL_SUSPEND	= 8,
+	FLOWCONTROL_RESUME	= 9,
+	SET_LINESTATE_MASK	= 10,
+	SET_MODEMSTATE_MASK	= 11,
+	FROM_SERVER		= 100,
+};
+
+enum control {
+	NO_FLOW_CONTROL	= 1,
+	BREAK_ON	= 5,
+	BREAK_OFF	= 6,
+	DTR_ON		= 8,
+	DTR_OFF		= 9,
+	RTS_ON		= 11,
+	RTS_OFF		= 12,
+};
+
+#define LINESTATE_BREAK	0x10
+
+#define MODEMSTATE_CTS	0x10
+#define MODEMSTATE_DSR	0x20
+#define MODEMSTATE_RI	0x40
+#define MODEMSTATE_CD	0x80
+
+#define QUEUE_SIZE	65536
+/* With that much in the queue the port is told to stop sending */
+#define QUEUE_HIGH	4096
+
+#define MAX_PARAMETERS	64
+
+/**
+ * struct queue - what one side has not taken yet
+ * @data: all of it
+ * @length: how much that is
+ */
+struct queue {
+	unsigned char data[QUEUE_SIZE];
+	size_t length;
+};
+
+/**
+ * struct bridge - the port on one side, the server on the other
+ * @far: the far end of the port
+ * @net: the connection
+ * @to_far: records for the port
+ * @to_net: what the server is to get
+ * @agreed: whether the server speaks RFC 2217
+ * @suspended: whether the server wants no data at present
+ * @sent: the options that the server was told of, and was asked for
+ * @format: what the port is set to
+ * @lines: its outputs
+ * @modem: the status of the other one, as the server says
+ * @told: our outputs, as the port knows them
+ * @state: what is expected from the server next
+ * @command: WILL, WONT, DO or DONT
+ * @parameters: of the subnegotiation
+ * @count: of those
+ */
+struct bridge {
+	int far;
+	int net;
+	struct queue to_far;
+	struct queue to_net;
+	bool agreed;
+	bool suspended;
+	bool sent[2][256];
+	struct serial_emu_format format;
+	uint32_t lines;
+	unsigned char modem;
+	uint32_t told;
+	enum { DATA, COMMAND, OPTION, PARAMETERS, PARAMETERS_COMMAND } state;
+	unsigned char command;
+	unsigned char parameters[MAX_PARAMETERS];
+	size_t count;
+};
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(EXIT_FAILURE);
+}
+
+static bool put(struct queue *queue, const void *data, size_t length)
+{
+	if (length > sizeof(queue->data) - queue->length)
+		return false;
+	memcpy(queue->data + queue->length, data, length);
+	queue->length += length;
+
+	return true;
+}
+
+/* Hand over what there is, as far as it is taken */
+static void flush_queue(struct queue *queue, int fd)
+{
+	ssize_t count;
+
+	if (!queue->length)
+		return;
+	count = write(fd, queue->data, queue->length);
+	if (count < 0 && errno != EAGAIN)
+		die("write");
+	if (count <= 0)
+		return;
+	queue->length -= count;
+	memmove(queue->data, queue->data + count, queue->length);
+}
+
+/* The network */
+
+static void net_option(struct bridge *bridge, unsigned char command, unsigned char option)
+{
+	const unsigned char text[] = { IAC, command, option };
+	bool *sent = &bridge->sent[command == DO][option];
+
+	if (command == WILL || command == DO) {
+		if (*sent)
+			return;
+		*sent = true;
+	}
+	put(&bridge->to_net, text, sizeof(text));
+}
+
+static void net_data(struct bridge *bridge, const unsigned char *data, size_t length)
+{
+	static const unsigned char iac[] = { IAC, IAC };
+	size_t i;
+
+	for (i = 0; i < length; i++) {
+		if (data[i] == IAC)
+			put(&bridge->to_net, iac, sizeof(iac));
+		else
+			put(&bridge->to_net, &data[i], 1);
+	}
+}
+
+static void net_ask(struct bridge *bridge, enum com_port what, const void *value, size_t length)
+{
+	const unsigned char begin[] = { IAC, SB, OPT_COM_PORT, what };
+	static const unsigned char end[] = { IAC, SE };
+
+	if (!bridge->agreed)
+		return;
+	put(&bridge->to_net, begin, sizeof(begin));
+	net_data(bridge, value, length);
+	put(&bridge->to_net, end, sizeof(end));
+}
+
+static void net_ask_byte(struct bridge *bridge, enum com_port what, unsigned char value)
+{
+	net_ask(bridge, what, &value, 1);
+}
+
+static void net_ask_lines(struct bridge *bridge, uint32_t changed)
+{
+	if (changed & TIOCM_DTR)
+		net_ask_byte(bridge, SET_CONTROL, bridge->lines & TIOCM_DTR ? DTR_ON : DTR_OFF);
+	if (changed & TIOCM_RTS)
+		net_ask_byte(bridge, SET_CONTROL, bridge->lines & TIOCM_RTS ? RTS_ON : RTS_OFF);
+}
+
+static void net_ask_format(struct bridge *bridge)
+{
+	static const unsigned char parities[] = {
+		[SERIAL_EMU_PARITY_NONE]	= 1,
+		[SERIAL_EMU_PARITY_ODD]		= 2,
+		[SERIAL_EMU_PARITY_EVEN]	= 3,
+		[SERIAL_EMU_PARITY_MARK]	= 4,
+		[SERIAL_EMU_PARITY_SPACE]	= 5,
+	};
+	static const unsigned char stops[] = { [2] = 1, [3] = 3, [4] = 2 };
+	uint32_t baud = htonl(bridge->format.baud);
+
+	if (!baud)
+		return;
+	net_ask(bridge, SET_BAUDRATE, &baud, sizeof(baud));
+	net_ask_byte(bridge, SET_DATASIZE, bridge->format.data_bits);
+	net_ask_byte(bridge, SET_PARITY, parities[bridge->format.parity]);
+	net_ask_byte(bridge, SET_STOPSIZE, stops[bridge->format.half_stop_bits]);
+}
+
+/* The port */
+
+static void far_record(struct bridge *bridge, uint32_t type, const void *payload, uint32_t length)
+{
+	struct serial_emu_record head = { .length = length, .type = type };
+	unsigned char record[sizeof(head) + SERIAL_EMU_MAX_LENGTH];
+
+	memcpy(record, &head, sizeof(head));
+	memcpy(record + sizeof(head), payload, length);
+	put(&bridge->to_far, record, sizeof(head) + length);
+}
+
+/* Its inputs are the other one's, and CTS goes off when the network does not keep up */
+static void far_lines(struct bridge *bridge)
+{
+	uint32_t lines = 0;
+
+	if (bridge->modem & MODEMSTATE_CTS && bridge->to_net.length < QUEUE_HIGH &&
+	    !bridge->suspended)
+		lines |= TIOCM_RTS;
+	if (bridge->modem & MODEMSTATE_DSR)
+		lines |= TIOCM_DTR;
+	if (bridge->modem & MODEMSTATE_CD)
+		lines |= TIOCM_OUT2;
+	if (bridge->modem & MODEMSTATE_RI)
+		lines |= TIOCM_OUT1;
+	if (lines == bridge->told)
+		return;
+	bridge->told = lines;
+	far_record(bridge, SERIAL_EMU_LINES, &lines, sizeof(lines));
+}
+
+/* How long it was nobody says: a bit more than a character */
+static void far_break(struct bridge *bridge)
+{
+	struct timespec time = { .tv_nsec = 1000000 };
+	unsigned char on = 1, off = 0;
+
+	if (bridge->format.baud)
+		time.tv_nsec += 16 * 1000000000LL / bridge->format.baud;
+	far_record(bridge, SERIAL_EMU_BREAK, &on, sizeof(on));
+	flush_queue(&bridge->to_far, bridge->far);
+	nanosleep(&time, NULL);
+	far_record(bridge, SERIAL_EMU_BREAK, &off, sizeof(off));
+}
+
+static void take_record(struct bridge *bridge, const struct serial_emu_record *head,
+			const unsigned char *payload)
+{
+	uint32_t lines, changed;
+
+	switch (head->type) {
+	case SERIAL_EMU_DATA:
+		net_data(bridge, payload, head->length);
+		break;
+	case SERIAL_EMU_BREAK:
+		net_ask_byte(bridge, SET_CONTROL, payload[0] ? BREAK_ON : BREAK_OFF);
+		break;
+	case SERIAL_EMU_LINES:
+		memcpy(&lines, payload, sizeof(lines));
+		changed = lines ^ bridge->lines;
+		bridge->lines = lines;
+		net_ask_lines(bridge, changed);
+		break;
+	case SERIAL_EMU_FORMAT:
+		memcpy(&bridge->format, payload, sizeof(bridge->format));
+		net_ask_format(bridge);
+		break;
+	}
+}
+
+static void take_records(struct bridge *bridge)
+{
+	struct serial_emu_record head;
+	unsigned char buf[4096];
+	ssize_t count, done;
+
+	count = read(bridge->far, buf, sizeof(buf));
+	if (count < 0 && errno == EAGAIN)
+		return;
+	if (count <= 0)
+		die("read");
+	for (done = 0; done < count; done += sizeof(head) + head.length) {
+		memcpy(&head, buf + done, sizeof(head));
+		take_record(bridge, &head, buf + done + sizeof(head));
+	}
+}
+
+/* What the server says */
+
+static void agree(struct bridge *bridge)
+{
+	if (bridge->agreed)
+		return;
+	bridge->agreed = true;
+	net_ask_byte(bridge, SET_MODEMSTATE_MASK, 0xff);
+	net_ask_byte(bridge, SET_LINESTATE_MASK, LINESTATE_BREAK);
+	net_ask_byte(bridge, SET_CONTROL, NO_FLOW_CONTROL);
+	net_ask_format(bridge);
+	net_ask_lines(bridge, TIOCM_DTR | TIOCM_RTS);
+}
+
+static void take_option(struct bridge *bridge, unsigned char option)
+{
+	bool known = option == OPT_BINARY || option == OPT_NO_GO_AHEAD || option == OPT_COM_PORT;
+
+	switch (bridge->command) {
+	case DO:
+		net_option(bridge, known ? WILL : WONT, option);
+		if (option == OPT_COM_PORT)
+			agree(bridge);
+		break;
+	case WILL:
+		net_option(bridge, known ? DO : DONT, option);
+		break;
+	case DONT:
+		if (option == OPT_COM_PORT) {
+			fprintf(stderr, "the server does not speak RFC 2217\n");
+			exit(EXIT_FAILURE);
+		}
+		break;
+	}
+}
+
+static void take_parameters(struct bridge *bridge)
+{
+	const unsigned char *text = bridge->parameters;
+
+	if (bridge->count < 2 || text[0] != OPT_COM_PORT)
+		return;
+	switch (text[1] - FROM_SERVER) {
+	case NOTIFY_MODEMSTATE:
+		if (bridge->count > 2)
+			bridge->modem = text[2];
+		break;
+	case NOTIFY_LINESTATE:
+		if (bridge->count > 2 && text[2] & LINESTATE_BREAK)
+			far_break(bridge);
+		break;
+	case FLOWCONTROL_SUSPEND:
+		bridge->suspended = true;
+		break;
+	case FLOWCONTROL_RESUME:
+		bridge->suspended = false;
+		break;
+	}
+}
+
+static void take_command(struct bridge *bridge, unsigned char c)
+{
+	bridge->state = DATA;
+	if (c == SB) {
+		bridge->state = PARAMETERS;
+		bridge->count = 0;
+	} else if (c >= WILL && c <= DONT) {
+		bridge->state = OPTION;
+		bridge->command = c;
+	}
+}
+
+static void take_parameter(struct bridge *bridge, unsigned char c)
+{
+	if (bridge->count < sizeof(bridge->parameters))
+		bridge->parameters[bridge->count++] = c;
+	bridge->state = PARAMETERS;
+}
+
+/* True if it is data for the port */
+static bool take_char(struct bridge *bridge, unsigned char c)
+{
+	switch (bridge->state) {
+	case DATA:
+		if (c == IAC)
+			bridge->state = COMMAND;
+		return c != IAC;
+	case COMMAND:
+		take_command(bridge, c);
+		return c == IAC;
+	case OPTION:
+		bridge->state = DATA;
+		take_option(bridge, c);
+		return false;
+	case PARAMETERS:
+		if (c == IAC)
+			bridge->state = PARAMETERS_COMMAND;
+		else
+			take_parameter(bridge, c);
+		return false;
+	case PARAMETERS_COMMAND:
+		if (c == IAC) {
+			take_parameter(bridge, c);
+		} else {
+			bridge->state = DATA;
+			take_parameters(bridge);
+		}
+		return false;
+	}
+
+	return false;
+}
+
+static void far_data(struct bridge *bridge, const unsigned char *data, size_t *length)
+{
+	if (*length)
+		far_record(bridge, SERIAL_EMU_DATA, data, *length);
+	*length = 0;
+}
+
+/* False if the server has ended the connection */
+static bool take_net(struct bridge *bridge)
+{
+	unsigned char buf[SERIAL_EMU_MAX_LENGTH], data[SERIAL_EMU_MAX_LENGTH];
+	ssize_t count, i;
+	size_t length = 0;
+
+	count = read(bridge->net, buf, sizeof(buf));
+	if (count < 0 && errno == EAGAIN)
+		return true;
+	if (count < 0)
+		die("read");
+	for (i = 0; i < count; i++) {
+		if (take_char(bridge, buf[i]))
+			data[length++] = buf[i];
+		else
+			/* Whatever it is, it keeps its place among the data */
+			far_data(bridge, data, &length);
+	}
+	far_data(bridge, data, &length);
+
+	return count;
+}
+
+static void serve(struct bridge *bridge)
+{
+	struct pollfd fds[2] = { { .fd = bridge->far }, { .fd = bridge->net } };
+
+	for (;;) {
+		/* There is always room for what one reading can bring, doubled or with heads */
+		fds[0].events = bridge->to_net.length < QUEUE_SIZE / 2 ? POLLIN : 0;
+		fds[1].events = bridge->to_far.length < QUEUE_SIZE / 4 ? POLLIN : 0;
+		fds[0].events |= bridge->to_far.length ? POLLOUT : 0;
+		fds[1].events |= bridge->to_net.length ? POLLOUT : 0;
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			die("poll");
+		if (fds[0].revents & (POLLERR | POLLHUP)) {
+			fprintf(stderr, "the cable is gone\n");
+			return;
+		}
+		if (fds[0].revents & POLLIN)
+			take_records(bridge);
+		if (fds[1].revents & (POLLIN | POLLERR | POLLHUP) && !take_net(bridge)) {
+			fprintf(stderr, "the server has ended the connection\n");
+			return;
+		}
+		far_lines(bridge);
+		flush_queue(&bridge->to_far, bridge->far);
+		flush_queue(&bridge->to_net, bridge->net);
+	}
+}
+
+static int connect_to(const char *host, const char *port)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *one;
+	int fd = -1, error;
+
+	error = getaddrinfo(host, port, &hints, &list);
+	if (error) {
+		fprintf(stderr, "%s: %s\n", host, gai_strerror(error));
+		exit(EXIT_FAILURE);
+	}
+	for (one = list; one && fd < 0; one = one->ai_next) {
+		fd = socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC, one->ai_protocol);
+		if (fd >= 0 && connect(fd, one->ai_addr, one->ai_addrlen)) {
+			error = errno;
+			close(fd);
+			errno = error;
+			fd = -1;
+		}
+	}
+	freeaddrinfo(list);
+	if (fd < 0)
+		die(host);
+
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	static struct bridge bridge;
+
+	if (argc != 4) {
+		fprintf(stderr, "usage: %s /dev/serial-emu/CABLE/PORT HOST PORT\n", argv[0]);
+		return EXIT_FAILURE;
+	}
+	bridge.net = connect_to(argv[2], argv[3]);
+	if (fcntl(bridge.net, F_SETFL, O_NONBLOCK))
+		die("fcntl");
+	bridge.far = open(argv[1], O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (bridge.far < 0)
+		die(argv[1]);
+	/* Until the server says something else all its inputs are off */
+	bridge.told = ~0U;
+	net_option(&bridge, WILL, OPT_COM_PORT);
+	net_option(&bridge, WILL, OPT_BINARY);
+	net_option(&bridge, DO, OPT_BINARY);
+	net_option(&bridge, DO, OPT_NO_GO_AHEAD);
+	serve(&bridge);
+
+	return EXIT_FAILURE;
+}

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The serial console emulator's bus: many ports on one RS-485 line.
+ */
+
+#include "kselftest_harness.h"
+#include "serial_test.h"
+#include "serial_emu_cable.h"
+
+#define DRIVER		"/sys/bus/platform/drivers/serial-emu/"
+
+#define PORTS		3
+#define MAX_PORTS	32
+
+#define BY_RTS		(SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND)
+
+FIXTURE(bus)
+{
+	char dir[64];
+	int fd[PORTS];
+};
+
+static const char *const names[PORTS] = { "a", "b", "c" };
+
+static int set_rs485(int fd, unsigned int flags)
+{
+	struct serial_rs485 rs485 = { .flags = flags };
+
+	return ioctl(fd, TIOCSRS485, &rs485) ? -errno : 0;
+}
+
+/* A bus that is ready to be made live */
+static int make_bus(const char *dir)
+{
+	int i, ret;
+
+	ret = set(dir, "topology", "bus");
+	for (i = 0; !ret && i < PORTS; i++)
+		ret = make(dir, names[i]);
+
+	return ret;
+}
+
+static int open_port(const char *dir, int i)
+{
+	char tty[16];
+
+	snprintf(tty, sizeof(tty), "%s/tty", names[i]);
+
+	return open_end(dir, tty);
+}
+
+FIXTURE_SETUP(bus)
+{
+	int i;
+
+	for (i = 0; i < PORTS; i++)
+		self->fd[i] = -1;
+	if (geteuid())
+		SKIP(return, "needs root");
+	if (access(TOP, F_OK))
+		SKIP(return, "no %s", TOP);
+	snprintf(self->dir, sizeof(self->dir), "%s/bus%d", TOP, getpid());
+	ASSERT_EQ(0, mkdir(self->dir, 0755));
+	ASSERT_EQ(0, make_bus(self->dir));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	for (i = 0; i < PORTS; i++) {
+		self->fd[i] = open_port(self->dir, i);
+		ASSERT_LE(0, self->fd[i]);
+		ASSERT_EQ(0, serial_set_speed(self->fd[i], 9600));
+		ASSERT_EQ(0, set_rs485(self->fd[i], BY_RTS));
+	}
+}
+
+FIXTURE_TEARDOWN(bus)
+{
+	int i;
+
+	for (i = 0; i < PORTS; i++)
+		close(self->fd[i]);
+	set(self->dir, "live", "0");
+	for (i = 0; i < PORTS; i++)
+		unmake(self->dir, names[i]);
+	EXPECT_EQ(0, rmdir(self->dir));
+}
+
+static bool say(int fd, const char *text)
+{
+	return serial_write(fd, text, strlen(text)) == strlen(text);
+}
+
+static bool hears(int fd, const char *text)
+{
+	return serial_arrives(fd, text, strlen(text));
+}
+
+TEST_F(bus, all_hear_who_speaks)
+{
+	ASSERT_TRUE(say(self->fd[0], "to all"));
+	EXPECT_TRUE(hears(self->fd[1], "to all"));
+	EXPECT_TRUE(hears(self->fd[2], "to all"));
+	EXPECT_TRUE(serial_nothing_arrives(self->fd[0]));
+}
+
+TEST_F(bus, echo)
+{
+	ASSERT_EQ(0, set_rs485(self->fd[0], BY_RTS | SER_RS485_RX_DURING_TX));
+	ASSERT_TRUE(say(self->fd[0], "to itself"));
+	EXPECT_TRUE(hears(self->fd[0], "to itself"));
+	EXPECT_TRUE(hears(self->fd[1], "to itself"));
+}
+
+/* As a master asks one slave after the other */
+TEST_F(bus, in_turn)
+{
+	char text[32];
+	int i, from, to;
+
+	for (i = 0; i < 10 * PORTS; i++) {
+		from = i % PORTS;
+		snprintf(text, sizeof(text), "message %d of %s", i, names[from]);
+		ASSERT_TRUE(say(self->fd[from], text));
+		for (to = 0; to < PORTS; to++)
+			if (to != from)
+				ASSERT_TRUE(hears(self->fd[to], text)) TH_LOG("%s", text);
+	}
+	EXPECT_TRUE(serial_nothing_arrives(self->fd[0]));
+}
+
+/* Who speaks at the same time as another one is not understood, nor is the other */
+TEST_F(bus, two_at_once)
+{
+	static const char a[] = "the quick brown fox jumps over the lazy dog, at once";
+	static const char b[] = "now is the time for all good men to come to the aid";
+	char got[256] = "";
+
+	ASSERT_TRUE(say(self->fd[0], a));
+	ASSERT_TRUE(say(self->fd[1], b));
+	serial_read_ms(self->fd[2], got, sizeof(got) - 1, 500);
+	EXPECT_EQ(NULL, strstr(got, a));
+	EXPECT_EQ(NULL, strstr(got, b));
+	/* Both take it for sent */
+	EXPECT_EQ(0, serial_drain(self->fd[0]));
+	EXPECT_EQ(0, serial_drain(self->fd[1]));
+
+	serial_sleep_ms(100);
+	serial_flush(self->fd[2], TCIFLUSH);
+	ASSERT_TRUE(say(self->fd[0], "alone"));
+	EXPECT_TRUE(hears(self->fd[2], "alone"));
+}
+
+TEST_F(bus, rts_enables_the_driver)
+{
+	ASSERT_EQ(0, set_rs485(self->fd[0], 0));
+	ASSERT_EQ(0, serial_lines_off(self->fd[0], TIOCM_RTS));
+	ASSERT_TRUE(say(self->fd[0], "unheard"));
+	ASSERT_EQ(0, serial_drain(self->fd[0]));
+	EXPECT_TRUE(serial_nothing_arrives(self->fd[1]));
+	/* Without RS-485 mode its receiver is always on, and sees a line at rest */
+	EXPECT_TRUE(serial_nothing_arrives(self->fd[0]));
+	ASSERT_EQ(0, serial_lines_on(self->fd[0], TIOCM_RTS));
+	ASSERT_TRUE(say(self->fd[0], "heard"));
+	EXPECT_TRUE(hears(self->fd[1], "heard"));
+	EXPECT_TRUE(hears(self->fd[0], "heard"));
+}
+
+/* RTS does not wait for what is still to be sent, as it does not on a UART */
+TEST_F(bus, driver_is_off_too_early)
+{
+	unsigned char zeros[10] = { }, got[sizeof(zeros)];
+	size_t len, i;
+
+	ASSERT_EQ(0, set_rs485(self->fd[0], 0));
+	ASSERT_EQ(0, serial_set_speed(self->fd[0], 300));
+	ASSERT_EQ(0, serial_set_speed(self->fd[1], 300));
+	/* Let it be on before, and a third of a second long */
+	serial_sleep_ms(50);
+	ASSERT_EQ(sizeof(zeros), serial_write(self->fd[0], zeros, sizeof(zeros)));
+	serial_sleep_ms(115);
+	ASSERT_EQ(0, serial_lines_off(self->fd[0], TIOCM_RTS));
+	ASSERT_EQ(0, serial_drain(self->fd[0]));
+
+	len = serial_read_ms(self->fd[1], got, sizeof(got), 300);
+	ASSERT_LT(0, len);
+	EXPECT_GT(sizeof(zeros), len);
+	for (i = 0; i + 1 < len; i++)
+		EXPECT_EQ(0, got[i]);
+	/* The bits that were not sent are ones */
+	for (i = 0; i <= 8 && got[len - 1] != (unsigned char)(0xff << i); i++)
+		;
+	EXPECT_GE(8, i) TH_LOG("0x%02x", got[len - 1]);
+}
+
+/* Who has its driver on all the time lets nobody else through */
+TEST_F(bus, driver_is_left_on)
+{
+	ASSERT_EQ(0, set_rs485(self->fd[2], 0));
+	ASSERT_EQ(0, serial_lines_on(self->fd[2], TIOCM_RTS));
+	serial_sleep_ms(50);
+	ASSERT_TRUE(say(self->fd[0], "unheard"));
+	ASSERT_EQ(0, serial_drain(self->fd[0]));
+	EXPECT_TRUE(serial_nothing_arrives(self->fd[1]));
+	ASSERT_EQ(0, serial_lines_off(self->fd[2], TIOCM_RTS));
+	serial_sleep_ms(50);
+	ASSERT_TRUE(say(self->fd[0], "heard"));
+	EXPECT_TRUE(hears(self->fd[1], "heard"));
+}
+
+TEST_F(bus, rates_differ)
+{
+	char got[64] = "";
+
+	ASSERT_EQ(0, serial_set_speed(self->fd[2], 4800));
+	ASSERT_TRUE(say(self->fd[0], "at 9600"));
+	EXPECT_TRUE(hears(self->fd[1], "at 9600"));
+	serial_read_ms(self->fd[2], got, sizeof(got) - 1, 300);
+	EXPECT_STRNE("at 9600", got);
+
+	/* Its own rate does as well, for who has it */
+	ASSERT_EQ(0, serial_set_speed(self->fd[1], 4800));
+	serial_flush(self->fd[2], TCIFLUSH);
+	ASSERT_TRUE(say(self->fd[1], "at 4800"));
+	EXPECT_TRUE(hears(self->fd[2], "at 4800"));
+}
+
+TEST_F(bus, break_is_for_all)
+{
+	int b = serial_icount(self->fd[1]).brk, c = serial_icount(self->fd[2]).brk;
+
+	/* The driver is not on by itself for a break */
+	ASSERT_EQ(0, set_rs485(self->fd[0], 0));
+	ASSERT_EQ(0, serial_send_break(self->fd[0], 50));
+	EXPECT_TRUE(serial_wait_count(self->fd[1], brk, b + 1));
+	EXPECT_TRUE(serial_wait_count(self->fd[2], brk, c + 1));
+	ASSERT_TRUE(say(self->fd[0], "afterwards"));
+	EXPECT_TRUE(serial_wait_count(self->fd[1], brk, b + 1));
+}
+
+/* Who changes its speed when it sees a break does not see another one */
+TEST_F(bus, break_is_one)
+{
+	int brk = serial_icount(self->fd[1]).brk;
+
+	ASSERT_EQ(0, set_rs485(self->fd[0], 0));
+	ASSERT_EQ(0, ioctl(self->fd[0], TIOCSBRK));
+	ASSERT_TRUE(serial_wait_count(self->fd[1], brk, brk + 1));
+	ASSERT_EQ(0, serial_set_speed(self->fd[1], 19200));
+	serial_sleep_ms(50);
+	ASSERT_EQ(0, ioctl(self->fd[0], TIOCCBRK));
+	ASSERT_EQ(0, serial_set_speed(self->fd[0], 19200));
+	serial_sleep_ms(50);
+	serial_flush(self->fd[1], TCIFLUSH);
+	ASSERT_TRUE(say(self->fd[0], "afterwards"));
+	EXPECT_TRUE(hears(self->fd[1], "afterwards"));
+	EXPECT_EQ(brk + 1, serial_icount(self->fd[1]).brk);
+}
+
+TEST_F(bus, addresses)
+{
+	struct serial_rs485 rs485 = { .flags = BY_RTS | SER_RS485_ADDRB };
+	unsigned int i;
+
+	for (i = 1; i < PORTS; i++) {
+		rs485.flags = BY_RTS | SER_RS485_ADDRB | SER_RS485_ADDR_RECV;
+		rs485.addr_recv = i;
+		ASSERT_EQ(0, ioctl(self->fd[i], TIOCSRS485, &rs485));
+	}
+	for (i = 1; i < PORTS; i++) {
+		rs485.flags = BY_RTS | SER_RS485_ADDRB | SER_RS485_ADDR_DEST;
+		rs485.addr_recv = 0;
+		rs485.addr_dest = i;
+		ASSERT_EQ(0, ioctl(self->fd[0], TIOCSRS485, &rs485));
+		ASSERT_TRUE(say(self->fd[0], "for you"));
+		EXPECT_TRUE(hears(self->fd[i], "for you"));
+		EXPECT_TRUE(serial_nothing_arrives(self->fd[PORTS - i]));
+	}
+}
+
+/* The driver is on before the first bit and after the last one */
+TEST_F(bus, delays)
+{
+	struct serial_rs485 rs485 = {
+		.flags			= BY_RTS,
+		.delay_rts_before_send	= 60,
+		.delay_rts_after_send	= 60,
+	};
+	int64_t begin, took;
+
+	ASSERT_EQ(0, ioctl(self->fd[0], TIOCSRS485, &rs485));
+	begin = serial_now_us();
+	ASSERT_TRUE(say(self->fd[0], "!"));
+	ASSERT_TRUE(hears(self->fd[1], "!"));
+	took = serial_now_us() - begin;
+	EXPECT_LE(61000, took) TH_LOG("%lld us", (long long)took);
+
+	/* Nobody else is heard meanwhile */
+	ASSERT_TRUE(say(self->fd[1], "?"));
+	ASSERT_EQ(0, serial_drain(self->fd[1]));
+	serial_sleep_ms(100);
+	serial_flush(self->fd[2], TCIFLUSH);
+	ASSERT_TRUE(say(self->fd[1], "now"));
+	EXPECT_TRUE(hears(self->fd[2], "now"));
+}
+
+TEST_F(bus, is_unplugged)
+{
+	ASSERT_EQ(0, set(self->dir, "plugged", "0"));
+	ASSERT_TRUE(say(self->fd[0], "unheard"));
+	ASSERT_EQ(0, serial_drain(self->fd[0]));
+	EXPECT_TRUE(serial_nothing_arrives(self->fd[1]));
+	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+	ASSERT_TRUE(say(self->fd[0], "heard"));
+	EXPECT_TRUE(hears(self->fd[1], "heard"));
+}
+
+/* Until so many characters have arrived, in microseconds */
+static int64_t time_to_hear(int from, int to, int count)
+{
+	char text[64];
+	int64_t begin;
+
+	memset(text, 'x', count);
+	begin = serial_now_us();
+	if (serial_write(from, text, count) != (size_t)count ||
+	    serial_read(to, text, count) != (size_t)count)
+		return -1;
+
+	return serial_now_us() - begin;
+}
+
+/* 48 characters are 50 ms, or 500 at ten percent */
+TEST_F(bus, takes_its_time)
+{
+	int64_t took;
+
+	took = time_to_hear(self->fd[0], self->fd[1], 48);
+	/* Up to the middle of the last stop bit */
+	EXPECT_LE(49900, took) TH_LOG("%lld us", (long long)took);
+	/* The rest of that bit takes longer now */
+	ASSERT_EQ(0, set(self->dir, "pace", "10"));
+	took = time_to_hear(self->fd[0], self->fd[1], 48);
+	EXPECT_LE(499000, took) TH_LOG("%lld us", (long long)took);
+	EXPECT_TRUE(serial_nothing_arrives(self->fd[1]));
+}
+
+struct transfer {
+	int fd;
+	int count;
+};
+
+/* Characters that tell which they are */
+static void numbers(unsigned char *data, int count)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+		data[i] = i * 7 + i / 251;
+}
+
+static int task_send(void *arg)
+{
+	struct transfer *transfer = arg;
+	unsigned char data[4096];
+
+	numbers(data, transfer->count);
+
+	return serial_write(transfer->fd, data, transfer->count) == (size_t)transfer->count ?
+	       serial_drain(transfer->fd) : -EIO;
+}
+
+/* However often, and in whichever bit it changes, all of them see the same */
+TEST_F(bus, pace_changes_in_mid_character)
+{
+	struct transfer transfer = { .fd = self->fd[0], .count = 1000 };
+	unsigned char want[1000], got[1000];
+	struct serial_task task;
+	size_t done = 0;
+	int i;
+
+	for (i = 0; i < PORTS; i++)
+		ASSERT_EQ(0, serial_set_speed(self->fd[i], 115200));
+	numbers(want, sizeof(want));
+	task = serial_start(task_send, &transfer);
+	for (i = 0; done < sizeof(got) && i < 5000; i++) {
+		ASSERT_EQ(0, set(self->dir, "pace", i % 2 ? "20" : "90"));
+		done += serial_read_ms(self->fd[1], got + done, sizeof(got) - done, 1);
+	}
+	ASSERT_EQ(0, set(self->dir, "pace", "100"));
+	EXPECT_EQ(0, serial_task_result(&task));
+	done += serial_read_ms(self->fd[1], got + done, sizeof(got) - done, SERIAL_QUIET_MS);
+	EXPECT_EQ(sizeof(got), done);
+	EXPECT_EQ(0, memcmp(want, got, sizeof(got)));
+	EXPECT_EQ(sizeof(got), serial_read_ms(self->fd[2], got, sizeof(got), SERIAL_QUIET_MS));
+	EXPECT_EQ(0, memcmp(want, got, sizeof(got)));
+}
+
+static int task_babble(void *arg)
+{
+	static const char text[256] = "UUUUUUUUUUUUUUUU";
+	int fd = *(int *)arg;
+
+	while (write(fd, text, sizeof(text)) > 0)
+		;
+
+	return 0;
+}
+
+/* More than any machine can do: the line falls behind, and all else goes on */
+TEST_F(bus, too_fast)
+{
+	struct serial_task task;
+	int64_t begin;
+	int i;
+
+	for (i = 0; i < PORTS; i++)
+		ASSERT_EQ(0, serial_set_speed(self->fd[i], 4000000));
+	ASSERT_EQ(0, set(self->dir, "pace", "100000"));
+	task = serial_start(task_babble, &self->fd[0]);
+	serial_sleep_ms(1000);
+	begin = serial_now_ms();
+	EXPECT_EQ(0, set(self->dir, "pace", "100"));
+	EXPECT_EQ(0, set(self->dir, "plugged", "0"));
+	EXPECT_EQ(0, set(self->dir, "live", "0"));
+	EXPECT_GT(serial_limit_ms(), serial_now_ms() - begin);
+	EXPECT_EQ(0, serial_task_result(&task));
+}
+
+TEST_F(bus, a_port_leaves)
+{
+	char device[64];
+
+	snprintf(device, sizeof(device), "serial-emu.%s",
+		 get(self->dir, "b/tty") + strlen("ttyEMU"));
+	ASSERT_TRUE(say(self->fd[0], "at first"));
+	EXPECT_TRUE(hears(self->fd[2], "at first"));
+	ASSERT_EQ(0, serial_write_file(DRIVER "unbind", device));
+	ASSERT_TRUE(say(self->fd[0], "without b"));
+	EXPECT_TRUE(hears(self->fd[2], "without b"));
+	close(self->fd[1]);
+	ASSERT_EQ(0, serial_write_file(DRIVER "bind", device));
+	self->fd[1] = open_port(self->dir, 1);
+	ASSERT_LE(0, self->fd[1]);
+	ASSERT_EQ(0, serial_set_speed(self->fd[1], 9600));
+	ASSERT_EQ(0, set_rs485(self->fd[1], BY_RTS));
+	ASSERT_TRUE(say(self->fd[0], "with b again"));
+	EXPECT_TRUE(hears(self->fd[1], "with b again"));
+	EXPECT_TRUE(hears(self->fd[2], "with b again"));
+}
+
+TEST_F(bus, no_modem_lines)
+{
+	EXPECT_TRUE(serial_lines_stay(self->fd[0], SERIAL_INPUTS, 0));
+}
+
+TEST_F(bus, refuses_what_is_no_bus)
+{
+	char name[16];
+	int i;
+
+	EXPECT_STREQ("bus", get(self->dir, "topology"));
+	EXPECT_EQ(-EINVAL, set(self->dir, "pace", "0"));
+	EXPECT_STREQ("100", get(self->dir, "pace"));
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	ASSERT_EQ(0, set(self->dir, "pace", "0"));
+	EXPECT_EQ(-EINVAL, set(self->dir, "live", "1"));
+	ASSERT_EQ(0, set(self->dir, "pace", "100"));
+	ASSERT_EQ(0, set(self->dir, "a/kind", "fd"));
+	EXPECT_EQ(-EOPNOTSUPP, set(self->dir, "live", "1"));
+	ASSERT_EQ(0, set(self->dir, "a/kind", "tty"));
+	/* Three ends are too many for anything else */
+	ASSERT_EQ(0, set(self->dir, "topology", "null-modem"));
+	EXPECT_EQ(-ENODATA, set(self->dir, "live", "1"));
+	EXPECT_EQ(-ENOSPC, make(self->dir, "d"));
+	ASSERT_EQ(0, set(self->dir, "topology", "bus"));
+
+	for (i = PORTS; i < MAX_PORTS; i++) {
+		snprintf(name, sizeof(name), "d%d", i);
+		EXPECT_EQ(0, make(self->dir, name));
+	}
+	EXPECT_EQ(-ENOSPC, make(self->dir, "e"));
+	while (i-- > PORTS) {
+		snprintf(name, sizeof(name), "d%d", i);
+		EXPECT_EQ(0, unmake(self->dir, name));
+	}
+	/* One is not enough */
+	EXPECT_EQ(0, unmake(self->dir, "b"));
+	EXPECT_EQ(0, unmake(self->dir, "c"));
+	EXPECT_EQ(-ENODATA, set(self->dir, "live", "1"));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the tests of the serial console emulator share: cables in configfs.
+ */
+
+#ifndef _SERIAL_EMU_CABLE_H
+#define _SERIAL_EMU_CABLE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "serial_test.h"
+
+#define TOP		"/sys/kernel/config/serial-emu"
+
+static inline const char *in_dir(const char *dir, const char *name)
+{
+	static char path[2 * PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+
+	return path;
+}
+
+static inline int make(const char *dir, const char *name)
+{
+	return mkdir(in_dir(dir, name), 0755) ? -errno : 0;
+}
+
+static inline int unmake(const char *dir, const char *name)
+{
+	return rmdir(in_dir(dir, name)) ? -errno : 0;
+}
+
+static inline int set(const char *dir, const char *name, const char *value)
+{
+	return serial_write_file(in_dir(dir, name), value);
+}
+
+/* The content of an attribute, without the newline; empty if it cannot be read */
+static inline const char *get(const char *dir, const char *name)
+{
+	static char text[48];
+	int fd = open(in_dir(dir, name), O_RDONLY | O_CLOEXEC);
+	ssize_t count = 0;
+
+	if (fd >= 0) {
+		count = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	text[count > 0 ? count : 0] = 0;
+	text[strcspn(text, "\n")] = 0;
+
+	return text;
+}
+
+/* Open the port of an end, "a/tty" for example */
+static inline int open_end(const char *dir, const char *tty)
+{
+	int fd = serial_open(in_dir("/dev", get(dir, tty)));
+
+	if (fd >= 0)
+		serial_set_raw(fd);
+
+	return fd;
+}
+
+static inline int make_end(const char *dir, const char *name, const char *kind)
+{
+	char attr[PATH_MAX];
+
+	snprintf(attr, sizeof(attr), "%s/kind", name);
+
+	return make(dir, name) ?: set(dir, attr, kind);
+}
+
+#endif /* _SERIAL_EMU_CABLE_H */
