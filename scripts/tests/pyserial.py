@@ -212,11 +212,12 @@ def modem_lines():
         for one, other in ((near, far), (far, near)):
             for rts, dtr in ((1, 0), (0, 1), (0, 0), (1, 1)):
                 one.rts, one.dtr = bool(rts), bool(dtr)
-                seen = (other.cts, other.dsr, other.cd, other.ri)
-                assert seen == (bool(rts), bool(dtr), bool(dtr), False), \
-                    f"rts {rts} dtr {dtr}: cts, dsr, cd, ri {seen}"
+                want = (bool(rts), bool(dtr), bool(dtr), False)
+                wait_until(lambda uart=other, lines=want:
+                           (uart.cts, uart.dsr, uart.cd, uart.ri) == lines,
+                           f"rts {rts} dtr {dtr}: cts, dsr, cd, ri {want}")
     with opened(FAR) as far:
-        assert (far.cts, far.dsr, far.cd) == (False, False, False)
+        wait_until(lambda: not (far.cts or far.dsr or far.cd), "all off")
 
 
 def lines_at_open():
@@ -227,7 +228,7 @@ def lines_at_open():
         near.dtr = near.rts = False
         near.open()
         with near:
-            assert (far.cts, far.dsr) == (False, False)
+            wait_until(lambda: not (far.cts or far.dsr), "both off")
         near.dtr = near.rts = True
         with near:
             wait_until(lambda: (far.cts, far.dsr) == (True, True), "both on")
