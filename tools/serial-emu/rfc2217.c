@@ -36,13 +36,13 @@ enum telnet {
 	OPT_BINARY	= 0,
 	OPT_NO_GO_AHEAD	= 3,
 	OPT_COM_PORT	= 44,
-	SE		= 240,
-	SB		= 250,
-	WILL		= 251,
-	WONT		= 252,
-	DO		= 253,
-	DONT		= 254,
-	IAC		= 255,
+	TN_SE		= 240,
+	TN_SB		= 250,
+	TN_WILL		= 251,
+	TN_WONT		= 252,
+	TN_DO		= 253,
+	TN_DONT		= 254,
+	TN_IAC		= 255,
 };
 
 /* What is asked of the server by number, and comes from it with 100 more */
@@ -108,7 +108,7 @@ struct queue {
  * @modem: the status of the other one, as the server says
  * @told: our outputs, as the port knows them
  * @state: what is expected from the server next
- * @command: WILL, WONT, DO or DONT
+ * @command: what the server says about an option, TN_WILL to TN_DONT
  * @parameters: of the subnegotiation
  * @count: of those
  */
@@ -166,10 +166,10 @@ static void flush_queue(struct queue *queue, int fd)
 
 static void net_option(struct bridge *bridge, unsigned char command, unsigned char option)
 {
-	const unsigned char text[] = { IAC, command, option };
-	bool *sent = &bridge->sent[command == DO][option];
+	const unsigned char text[] = { TN_IAC, command, option };
+	bool *sent = &bridge->sent[command == TN_DO][option];
 
-	if (command == WILL || command == DO) {
+	if (command == TN_WILL || command == TN_DO) {
 		if (*sent)
 			return;
 		*sent = true;
@@ -179,11 +179,11 @@ static void net_option(struct bridge *bridge, unsigned char command, unsigned ch
 
 static void net_data(struct bridge *bridge, const unsigned char *data, size_t length)
 {
-	static const unsigned char iac[] = { IAC, IAC };
+	static const unsigned char iac[] = { TN_IAC, TN_IAC };
 	size_t i;
 
 	for (i = 0; i < length; i++) {
-		if (data[i] == IAC)
+		if (data[i] == TN_IAC)
 			put(&bridge->to_net, iac, sizeof(iac));
 		else
 			put(&bridge->to_net, &data[i], 1);
@@ -192,8 +192,8 @@ static void net_data(struct bridge *bridge, const unsigned char *data, size_t le
 
 static void net_ask(struct bridge *bridge, enum com_port what, const void *value, size_t length)
 {
-	const unsigned char begin[] = { IAC, SB, OPT_COM_PORT, what };
-	static const unsigned char end[] = { IAC, SE };
+	const unsigned char begin[] = { TN_IAC, TN_SB, OPT_COM_PORT, what };
+	static const unsigned char end[] = { TN_IAC, TN_SE };
 
 	if (!bridge->agreed)
 		return;
@@ -342,15 +342,15 @@ static void take_option(struct bridge *bridge, unsigned char option)
 	bool known = option == OPT_BINARY || option == OPT_NO_GO_AHEAD || option == OPT_COM_PORT;
 
 	switch (bridge->command) {
-	case DO:
-		net_option(bridge, known ? WILL : WONT, option);
+	case TN_DO:
+		net_option(bridge, known ? TN_WILL : TN_WONT, option);
 		if (option == OPT_COM_PORT)
 			agree(bridge);
 		break;
-	case WILL:
-		net_option(bridge, known ? DO : DONT, option);
+	case TN_WILL:
+		net_option(bridge, known ? TN_DO : TN_DONT, option);
 		break;
-	case DONT:
+	case TN_DONT:
 		if (option == OPT_COM_PORT) {
 			fprintf(stderr, "the server does not speak RFC 2217\n");
 			exit(EXIT_FAILURE);
@@ -386,10 +386,10 @@ static void take_parameters(struct bridge *bridge)
 static void take_command(struct bridge *bridge, unsigned char c)
 {
 	bridge->state = DATA;
-	if (c == SB) {
+	if (c == TN_SB) {
 		bridge->state = PARAMETERS;
 		bridge->count = 0;
-	} else if (c >= WILL && c <= DONT) {
+	} else if (c >= TN_WILL && c <= TN_DONT) {
 		bridge->state = OPTION;
 		bridge->command = c;
 	}
@@ -407,24 +407,24 @@ static bool take_char(struct bridge *bridge, unsigned char c)
 {
 	switch (bridge->state) {
 	case DATA:
-		if (c == IAC)
+		if (c == TN_IAC)
 			bridge->state = COMMAND;
-		return c != IAC;
+		return c != TN_IAC;
 	case COMMAND:
 		take_command(bridge, c);
-		return c == IAC;
+		return c == TN_IAC;
 	case OPTION:
 		bridge->state = DATA;
 		take_option(bridge, c);
 		return false;
 	case PARAMETERS:
-		if (c == IAC)
+		if (c == TN_IAC)
 			bridge->state = PARAMETERS_COMMAND;
 		else
 			take_parameter(bridge, c);
 		return false;
 	case PARAMETERS_COMMAND:
-		if (c == IAC) {
+		if (c == TN_IAC) {
 			take_parameter(bridge, c);
 		} else {
 			bridge->state = DATA;
@@ -537,10 +537,10 @@ int main(int argc, char **argv)
 		die(argv[1]);
 	/* Until the server says something else all its inputs are off */
 	bridge.told = ~0U;
-	net_option(&bridge, WILL, OPT_COM_PORT);
-	net_option(&bridge, WILL, OPT_BINARY);
-	net_option(&bridge, DO, OPT_BINARY);
-	net_option(&bridge, DO, OPT_NO_GO_AHEAD);
+	net_option(&bridge, TN_WILL, OPT_COM_PORT);
+	net_option(&bridge, TN_WILL, OPT_BINARY);
+	net_option(&bridge, TN_DO, OPT_BINARY);
+	net_option(&bridge, TN_DO, OPT_NO_GO_AHEAD);
 	serve(&bridge);
 
 	return EXIT_FAILURE;

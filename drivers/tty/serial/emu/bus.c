@@ -56,7 +56,7 @@ struct emu_bus_level {
 	bool mark;
 };
 
-static_assert(EMU_BUS_ENDS <= BITS_PER_TYPE(u32));
+static_assert(BITS_PER_TYPE(u32) >= EMU_BUS_ENDS);
 
 /**
  * struct emu_bus_node - where a port is joined to the line

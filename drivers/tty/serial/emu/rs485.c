@@ -2,10 +2,11 @@
 /*
  * Serial console emulator: a port on an RS-485 line.
  *
- * RTS enables the driver of the line. On a cable between two ports it is an event on
- * the wire like any other: it comes before the first character, by the delay that was
- * asked for, and after the last one. On a bus it does what it is there for. In the address mode each character has one more bit, which
- * tells addresses from data.
+ * RTS enables the driver of the line. On a cable between two ports it is an event
+ * on the wire like any other: it comes before the first character, by the delay
+ * that was asked for, and after the last one. On a bus it does what it is there
+ * for. In the address mode each character has one more bit, which tells addresses
+ * from data.
  */
 
 #include <linux/bits.h>

@@ -39,7 +39,7 @@ static int emu_serdev_describe(struct emu_serdev *serdev, unsigned int line,
 	if (!root)
 		return -ENODEV;
 
-	snprintf(name, sizeof(name), EMU_NAME "-%u", line);
+	snprintf(name, sizeof(name), "%s-%u", EMU_NAME, line);
 	serdev->port = of_changeset_create_node(&serdev->changes, root, name);
 	if (!serdev->port)
 		return -ENOMEM;
