@@ -238,6 +238,29 @@ static void emu_cable_exit_wires(struct emu_cable *cable)
 		emu_wire_exit(&cable->wire[i]);
 }
 
+/* The port is to find the serial device that is on it */
+static int emu_end_describe(struct emu_cable_end *end)
+{
+	struct emu_serdev *serdev;
+
+	if (!end->compatible[0])
+		return 0;
+
+	serdev = emu_serdev_create(end->line, end->compatible);
+	if (IS_ERR(serdev))
+		return PTR_ERR(serdev);
+	end->serdev = serdev;
+
+	return 0;
+}
+
+static void emu_end_undescribe(struct emu_cable_end *end)
+{
+	if (end->serdev)
+		emu_serdev_destroy(end->serdev);
+	end->serdev = NULL;
+}
+
 static void emu_end_remove_port(struct emu_cable_end *end)
 {
 	if (end->far) {
@@ -248,14 +271,22 @@ static void emu_end_remove_port(struct emu_cable_end *end)
 
 	platform_device_unregister(end->pdev);
 	end->pdev = NULL;
+	emu_end_undescribe(end);
 	ida_free(&emu_lines, end->line);
 }
 
 static int emu_end_register(struct emu_cable_end *end, const struct emu_end *wires)
 {
+	const struct platform_device_info info = {
+		.name		= EMU_NAME,
+		.id		= end->line,
+		.data		= wires,
+		.size_data	= sizeof(*wires),
+		.fwnode		= end->serdev ? emu_serdev_fwnode(end->serdev) : NULL,
+	};
 	struct platform_device *pdev;
 
-	pdev = platform_device_register_data(NULL, EMU_NAME, end->line, wires, sizeof(*wires));
+	pdev = platform_device_register_full(&info);
 	if (IS_ERR(pdev))
 		return PTR_ERR(pdev);
 
@@ -315,9 +346,19 @@ static int emu_end_add_port(struct emu_cable_end *end, const struct emu_end *wir
 		return line;
 
 	end->line = line;
+	ret = emu_end_describe(end);
+	if (ret)
+		goto err_free_line;
 	ret = emu_end_register(end, wires);
 	if (ret)
-		ida_free(&emu_lines, line);
+		goto err_undescribe;
+
+	return 0;
+
+err_undescribe:
+	emu_end_undescribe(end);
+err_free_line:
+	ida_free(&emu_lines, line);
 
 	return ret;
 }
@@ -361,7 +402,7 @@ static bool emu_cable_has_port(struct emu_cable *cable)
  *	EINVAL if none of them is a port, or if a bus has no pace, EOPNOTSUPP if one of
  *	a bus is a program, ENOMEM, ENOSPC if there is no number left for a port, ENXIO
  *	if the driver does not take it, or the error of emu_far_create(),
- *	the driver core or serial core. There are no ports then.
+ *	emu_serdev_create(), the driver core or serial core. There are no ports then.
  */
 int emu_cable_activate(struct emu_cable *cable)
 {

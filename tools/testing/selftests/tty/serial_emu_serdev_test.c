@@ -112,7 +112,7 @@ TEST_F(serdev, gnss_receiver)
 	ASSERT_TRUE(wait_gnss(name, sizeof(name), true));
 	/* Nobody but the driver can have the port */
 	EXPECT_STREQ("", get(self->dir, "a/tty"));
-	EXPECT_EQ(-EBUSY, set(self->dir, "a/serdev", ""));
+	EXPECT_EQ(-EBUSY, set(self->dir, "a/serdev", "\n"));
 
 	/* It opens the port when it is opened itself */
 	self->gnss = open(name, O_RDWR | O_CLOEXEC);
@@ -169,7 +169,7 @@ TEST_F(serdev, has_no_driver)
 	ASSERT_EQ(0, set(self->dir, "live", "0"));
 
 	/* Without the device it is an ordinary port again */
-	ASSERT_EQ(0, set(self->dir, "a/serdev", ""));
+	ASSERT_EQ(0, set(self->dir, "a/serdev", "\n"));
 	ASSERT_EQ(0, set(self->dir, "live", "1"));
 	EXPECT_STRNE("", get(self->dir, "a/tty"));
 	EXPECT_EQ(0, access(in_dir("/dev", get(self->dir, "a/tty")), F_OK));
