@@ -28,6 +28,7 @@
 #include <linux/serial_core.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/stddef.h>
 #include <linux/termios.h>
 #include <linux/time64.h>
 #include <linux/timekeeping.h>
@@ -56,7 +57,7 @@ struct emu_bus_level {
 	bool mark;
 };
 
-static_assert(BITS_PER_TYPE(u32) >= EMU_BUS_ENDS);
+static_assert(sizeof_field(struct emu_bus_level, drivers) * BITS_PER_BYTE >= EMU_BUS_ENDS);
 
 /**
  * struct emu_bus_node - where a port is joined to the line
