@@ -84,6 +84,9 @@ enum control {
 
 #define MAX_PARAMETERS	64
 
+/* Nothing else is done meanwhile, in nanoseconds */
+#define MAX_BREAK	1000000000
+
 /**
  * struct queue - what one side has not taken yet
  * @data: all of it
@@ -105,6 +108,8 @@ struct queue {
  * @sent: the options that the server was told of, and was asked for
  * @format: what the port is set to
  * @lines: its outputs
+ * @break_time: when a break began, as the port says
+ * @break_sent: when the server was told
  * @modem: the status of the other one, as the server says
  * @told: our outputs, as the port knows them
  * @state: what is expected from the server next
@@ -122,6 +127,8 @@ struct bridge {
 	bool sent[2][256];
 	struct serial_emu_format format;
 	uint32_t lines;
+	int64_t break_time;
+	int64_t break_sent;
 	unsigned char modem;
 	uint32_t told;
 	enum { DATA, COMMAND, OPTION, PARAMETERS, PARAMETERS_COMMAND } state;
@@ -267,18 +274,50 @@ static void far_lines(struct bridge *bridge)
 	far_record(bridge, SERIAL_EMU_LINES, &lines, sizeof(lines));
 }
 
+static void pause_ns(int64_t ns)
+{
+	struct timespec time = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+
+	if (ns > 0)
+		nanosleep(&time, NULL);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+
+	return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
 /* How long it was nobody says: a bit more than a character */
 static void far_break(struct bridge *bridge)
 {
-	struct timespec time = { .tv_nsec = 1000000 };
 	unsigned char on = 1, off = 0;
 
-	if (bridge->format.baud)
-		time.tv_nsec += 16 * 1000000000LL / bridge->format.baud;
 	far_record(bridge, SERIAL_EMU_BREAK, &on, sizeof(on));
 	flush_queue(&bridge->to_far, bridge->far);
-	nanosleep(&time, NULL);
+	pause_ns(1000000 + (bridge->format.baud ? 16000000000LL / bridge->format.baud : 0));
 	far_record(bridge, SERIAL_EMU_BREAK, &off, sizeof(off));
+}
+
+/* It is to be as long there as it was here, even if this program comes late to its begin */
+static void net_break(struct bridge *bridge, const struct serial_emu_record *head, bool on)
+{
+	int64_t length;
+
+	if (on) {
+		bridge->break_time = head->time;
+		bridge->break_sent = now_ns();
+	} else {
+		length = head->time - bridge->break_time;
+		if (length > MAX_BREAK)
+			length = MAX_BREAK;
+		pause_ns(bridge->break_sent + length - now_ns());
+	}
+	net_ask_byte(bridge, SET_CONTROL, on ? BREAK_ON : BREAK_OFF);
+	flush_queue(&bridge->to_net, bridge->net);
 }
 
 static void take_record(struct bridge *bridge, const struct serial_emu_record *head,
@@ -291,7 +330,7 @@ static void take_record(struct bridge *bridge, const struct serial_emu_record *h
 		net_data(bridge, payload, head->length);
 		break;
 	case SERIAL_EMU_BREAK:
-		net_ask_byte(bridge, SET_CONTROL, payload[0] ? BREAK_ON : BREAK_OFF);
+		net_break(bridge, head, payload[0]);
 		break;
 	case SERIAL_EMU_LINES:
 		memcpy(&lines, payload, sizeof(lines));
