@@ -20,7 +20,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "li
 import farend  # pylint: disable=wrong-import-position
 
 SLAVES = (1, 2, 3)
-BROADCAST = 0
 NOBODY = 9
 REGISTERS = 20
 MAX_QUERY = 256
@@ -110,8 +109,7 @@ class Bus:
         self.master = Modbus(self.tty("master"))
 
     def tty(self, end):
-        with open(f"{self.path}/{end}/tty", encoding="ascii") as file:
-            return "/dev/" + file.read().strip()
+        return farend.tty(f"{self.path}/{end}")
 
     def start(self, slave):
         ready, told = os.pipe()

@@ -42,6 +42,10 @@ daemon() {
 	wait_for 10 udevadm control --ping
 }
 
+set_up() {
+	write_rule && daemon
+}
+
 path_of_pair() {
 	udevadm trigger --action=add --subsystem-match=tty --sysname-match='ttyEMU*'
 	udevadm settle --timeout=30
@@ -77,7 +81,7 @@ list_ports() {
 }
 
 start 5 udevadm python3
-check "udevd runs, with the rule" eval write_rule \&\& daemon
+check "udevd runs, with the rule" set_up
 check "ID_PATH of the first pair" path_of_pair
 check "ID_PATH and link of a new port, while it is there" path_of_new_port
 check "links by the rule" links

@@ -28,6 +28,12 @@ def wait(condition, what):
         time.sleep(0.02)
 
 
+def tty(end):
+    """The device of the port whose directory is given."""
+    with open(end + "/tty", encoding="ascii") as file:
+        return "/dev/" + file.read().strip()
+
+
 class Cable:
     """One between a port and a program; DCD is wired as given."""
 
@@ -44,8 +50,7 @@ class Cable:
         write(self.path + "/live", "1" if on else "0")
 
     def tty(self):
-        with open(self.path + "/port/tty", encoding="ascii") as file:
-            return "/dev/" + file.read().strip()
+        return tty(self.path + "/port")
 
     def remove(self):
         self.live(False)

@@ -21,8 +21,8 @@
 #include <linux/kfifo.h>
 #include <linux/ktime.h>
 #include <linux/lockdep.h>
-#include <linux/minmax.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/serial_core.h>
@@ -131,17 +131,14 @@ EXPORT_SYMBOL_IF_KUNIT(emu_bus_is_mark);
 static void emu_bus_transmit(struct emu_bus_node *node)
 {
 	struct emu_port *tx;
+	unsigned int pace;
 
-	scoped_guard(spinlock_irqsave, &node->up.lock)
+	scoped_guard(spinlock_irqsave, &node->up.lock) {
 		tx = node->up.tx;
-	if (!tx)
-		return;
-
-	guard(uart_port_lock_check_sysrq_irqsave)(&tx->port);
-	emu_port_set_pace(tx, &node->up, emu_wire_pace(&node->up));
-	emu_port_rx_lines(tx);
-	emu_port_transmit(tx);
-	emu_port_push(tx);
+		pace = node->up.pace;
+	}
+	if (tx)
+		emu_port_feed(tx, &node->up, pace);
 }
 
 /* Edges of RTS wait for nothing */

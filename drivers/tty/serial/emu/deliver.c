@@ -522,15 +522,8 @@ static struct emu_round emu_wire_round(struct emu_wire *wire)
 		round.pace = wire->pace;
 	}
 
-	if (tx) {
-		guard(uart_port_lock_check_sysrq_irqsave)(&tx->port);
-		emu_port_set_pace(tx, wire, round.pace);
-		/* Its outputs may drive its own inputs */
-		emu_port_rx_lines(tx);
-		emu_port_transmit(tx);
-		emu_port_push(tx);
-	}
-
+	if (tx)
+		emu_port_feed(tx, wire, round.pace);
 	if (tx_far)
 		emu_far_transmit(tx_far);
 

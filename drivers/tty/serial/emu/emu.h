@@ -4,9 +4,8 @@
  *
  * A port is one emulated UART. A cable joins two ports, or one with itself, or many
  * by a bus. A wire is one direction of a cable: it is fed by one transmitter and read
- * by one receiver. Whatever
- * travels on a wire is an event: a character, a change of the break condition
- * or a change of the modem control outputs.
+ * by one receiver. Whatever travels on a wire is an event: a character, a change of
+ * the break condition or a change of the modem control outputs.
  *
  * Locking: the transmitter puts events on a wire under its own port lock, the
  * wire's work takes them off and runs under the receiver's port lock. No two
@@ -557,10 +556,8 @@ int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
 		 const struct emu_end *end);
 void emu_port_remove(struct emu_port *ep);
 struct emu_wire *emu_port_in(struct emu_port *ep);
-void emu_port_set_pace(struct emu_port *ep, struct emu_wire *wire, unsigned int pace);
-void emu_port_transmit(struct emu_port *ep);
+void emu_port_feed(struct emu_port *ep, struct emu_wire *wire, unsigned int pace);
 void emu_port_rx_lines(struct emu_port *ep);
-void emu_port_push(struct emu_port *ep);
 unsigned int emu_port_lines(struct emu_port *ep, unsigned int outputs);
 
 /* rs485.c */

@@ -112,15 +112,8 @@ static void emu_port_transmit_tty(struct emu_port *ep, struct emu_wire *out, kti
 		uart_write_wakeup(port);
 }
 
-/**
- * emu_port_set_pace - tell serial core how long a character takes
- * @ep: the port
- * @wire: a wire that it may feed
- * @pace: of that wire
- *
- * Context: the port lock is held.
- */
-void emu_port_set_pace(struct emu_port *ep, struct emu_wire *wire, unsigned int pace)
+/* Tell serial core how long a character takes on a wire that the port may feed */
+static void emu_port_set_pace(struct emu_port *ep, struct emu_wire *wire, unsigned int pace)
 {
 	u64 frame_time = emu_format_time(&ep->format, pace);
 
@@ -140,13 +133,8 @@ static bool emu_port_has_output(struct emu_port *ep)
 	       !kfifo_is_empty(&port->state->port.xmit_fifo);
 }
 
-/**
- * emu_port_transmit - put on the wire what waits for it, as far as there is room
- * @ep: the port
- *
- * Context: the port lock is held.
- */
-void emu_port_transmit(struct emu_port *ep)
+/* Put on the wire what waits for it, as far as there is room */
+static void emu_port_transmit(struct emu_port *ep)
 {
 	struct emu_wire *out = emu_port_out(ep);
 	ktime_t time;
@@ -207,18 +195,32 @@ void emu_port_rx_lines(struct emu_port *ep)
 	emu_port_transmit(ep);
 }
 
-/**
- * emu_port_push - hand over what an edge had taken out of the FIFO before its time
- * @ep: the port
- *
- * Context: the port lock is held.
- */
-void emu_port_push(struct emu_port *ep)
+/* Hand over what an edge had taken out of the FIFO before its time */
+static void emu_port_push(struct emu_port *ep)
 {
 	emu_rx_push(ep);
 	/* The rest, behind a sysrq character, waits until that is handled */
 	if (!ep->rx.due)
 		emu_wire_kick(emu_port_in(ep));
+}
+
+/**
+ * emu_port_feed - have a port put on its wire what waits for it
+ * @ep: the port
+ * @wire: a wire that it may feed
+ * @pace: of that wire
+ *
+ * Context: process; may sleep. No port lock is held.
+ */
+void emu_port_feed(struct emu_port *ep, struct emu_wire *wire, unsigned int pace)
+{
+	guard(uart_port_lock_check_sysrq_irqsave)(&ep->port);
+
+	emu_port_set_pace(ep, wire, pace);
+	/* Its outputs may drive its own inputs */
+	emu_port_rx_lines(ep);
+	emu_port_transmit(ep);
+	emu_port_push(ep);
 }
 
 static unsigned int emu_tx_empty(struct uart_port *port)

@@ -51,18 +51,6 @@ unsigned int emu_rs485_outputs(struct emu_port *ep, unsigned int outputs)
 }
 
 /**
- * emu_rs485_is_deaf - does the receiver ignore the line at present?
- * @ep: the port
- *
- * Context: the port lock is held.
- * Return: true while the port drives the line and is not to hear itself.
- */
-bool emu_rs485_is_deaf(struct emu_port *ep)
-{
-	return ep->driving && !(ep->port.rs485.flags & SER_RS485_RX_DURING_TX);
-}
-
-/**
  * emu_rs485_has_no_echo - is the receiver off whenever the driver is on?
  * @ep: the port
  *
@@ -74,6 +62,18 @@ bool emu_rs485_has_no_echo(struct emu_port *ep)
 	const struct serial_rs485 *rs485 = &ep->port.rs485;
 
 	return emu_rs485_is_on(rs485) && !(rs485->flags & SER_RS485_RX_DURING_TX);
+}
+
+/**
+ * emu_rs485_is_deaf - does the receiver ignore the line at present?
+ * @ep: the port
+ *
+ * Context: the port lock is held.
+ * Return: true while the port drives the line and is not to hear itself.
+ */
+bool emu_rs485_is_deaf(struct emu_port *ep)
+{
+	return ep->driving && emu_rs485_has_no_echo(ep);
 }
 
 /* The address of whom the following is for, once */

@@ -52,16 +52,14 @@ static int open_port(const char *dir, int i)
 
 FIXTURE_SETUP(bus)
 {
+	const char *why = why_no_cables();
 	int i;
 
 	for (i = 0; i < PORTS; i++)
 		self->fd[i] = -1;
-	if (geteuid())
-		SKIP(return, "needs root");
-	if (access(TOP, F_OK))
-		SKIP(return, "no %s", TOP);
-	snprintf(self->dir, sizeof(self->dir), "%s/bus%d", TOP, getpid());
-	ASSERT_EQ(0, mkdir(self->dir, 0755));
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, make_cable(self->dir, sizeof(self->dir), "bus"));
 	ASSERT_EQ(0, make_bus(self->dir));
 	ASSERT_EQ(0, set(self->dir, "live", "1"));
 	for (i = 0; i < PORTS; i++) {

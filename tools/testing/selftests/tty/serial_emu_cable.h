@@ -18,6 +18,23 @@
 
 #define TOP		"/sys/kernel/config/serial-emu"
 
+/* Why there can be no cables; NULL if there can */
+static inline const char *why_no_cables(void)
+{
+	if (geteuid())
+		return "needs root";
+
+	return access(TOP, F_OK) ? "no " TOP : NULL;
+}
+
+/* Make a cable without ends, with a name of this process' own */
+static inline int make_cable(char *dir, size_t size, const char *prefix)
+{
+	snprintf(dir, size, "%s/%s%d", TOP, prefix, getpid());
+
+	return mkdir(dir, 0755);
+}
+
 static inline const char *in_dir(const char *dir, const char *name)
 {
 	static char path[2 * PATH_MAX];

@@ -22,14 +22,13 @@ FIXTURE(cable)
 
 FIXTURE_SETUP(cable)
 {
+	const char *why = why_no_cables();
+
 	self->a = -1;
 	self->b = -1;
-	if (geteuid())
-		SKIP(return, "needs root");
-	if (access(TOP, F_OK))
-		SKIP(return, "no %s", TOP);
-	snprintf(self->dir, sizeof(self->dir), "%s/test%d", TOP, getpid());
-	ASSERT_EQ(0, mkdir(self->dir, 0755));
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, make_cable(self->dir, sizeof(self->dir), "test"));
 }
 
 FIXTURE_TEARDOWN(cable)

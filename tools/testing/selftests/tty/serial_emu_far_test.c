@@ -30,19 +30,19 @@ static int open_far(const char *node)
 
 FIXTURE_SETUP(far)
 {
+	const char *why = why_no_cables();
+
 	self->port = -1;
 	self->fd = -1;
-	if (geteuid())
-		SKIP(return, "needs root");
-	if (access(TOP, F_OK))
-		SKIP(return, "no %s", TOP);
-	snprintf(self->dir, sizeof(self->dir), "%s/far%d", TOP, getpid());
-	ASSERT_EQ(0, mkdir(self->dir, 0755));
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, make_cable(self->dir, sizeof(self->dir), "far"));
 	if (make_end(self->dir, "port", "tty") || make_end(self->dir, "program", "fd"))
 		SKIP(return, "no kind of end that is a program");
 	ASSERT_EQ(0, set(self->dir, "live", "1"));
 	snprintf(self->node, sizeof(self->node), "/dev/serial-emu/%s/program",
 		 strrchr(self->dir, '/') + 1);
+	ASSERT_STRNE("", get(self->dir, "port/tty"));
 	snprintf(self->tty, sizeof(self->tty), "/dev/%s", get(self->dir, "port/tty"));
 	self->fd = open_far(self->node);
 	ASSERT_LE(0, self->fd) TH_LOG("%s: %s", self->node, strerror(errno));

@@ -58,14 +58,13 @@ static bool wait_gnss(char *name, size_t size, bool there)
 
 FIXTURE_SETUP(serdev)
 {
+	const char *why = why_no_cables();
+
 	self->fd = -1;
 	self->gnss = -1;
-	if (geteuid())
-		SKIP(return, "needs root");
-	if (access(TOP, F_OK))
-		SKIP(return, "no %s", TOP);
-	snprintf(self->dir, sizeof(self->dir), "%s/serdev%d", TOP, getpid());
-	ASSERT_EQ(0, mkdir(self->dir, 0755));
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, make_cable(self->dir, sizeof(self->dir), "serdev"));
 	ASSERT_EQ(0, make_end(self->dir, "a", "tty"));
 	ASSERT_EQ(0, make_end(self->dir, "b", "fd"));
 	if (access(in_dir(self->dir, "a/serdev"), F_OK))
