@@ -2,130 +2,100 @@
 /*
  * Serial console emulator: the system console.
  *
- * Whatever the console prints goes into a ring, without a lock, so that it can
+ * Whatever a console prints goes into its ring, without a lock, so that it can
  * be printed in any context. The transmitter follows behind and puts it on the
- * wire. Nobody ever waits for the far end; what the ring has overwritten before
- * it was transmitted is counted. The ring is readable in debugfs, which is also
- * where the log of the boot is for whoever attaches late.
+ * wire. The thread that prints waits while the ring is full, as it does for a
+ * UART, but not for a transmitter that does not go on. All others never wait;
+ * what they overwrite before it was transmitted is counted. The ring is readable
+ * in debugfs, which is also where the log of the boot is for whoever attaches late.
  */
 
-#include <linux/atomic.h>
 #include <linux/cleanup.h>
 #include <linux/console.h>
-#include <linux/debugfs.h>
+#include <linux/container_of.h>
+#include <linux/delay.h>
 #include <linux/errno.h>
-#include <linux/fs.h>
 #include <linux/irq_work.h>
+#include <linux/jiffies.h>
+#include <linux/kfifo.h>
 #include <linux/minmax.h>
-#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/sched/clock.h>
 #include <linux/serial_core.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/string.h>
+#include <linux/time64.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
+#include "console.h"
 #include "emu.h"
 
 /*
- * The index while no port is the console. A negative one means any port: then
+ * The index of a port that is no console. A negative one means any port: then
  * printk stores there the port of a console= that it could not match, and serial
  * core takes that port for the console.
  */
 #define EMU_CONSOLE_NONE	CONFIG_SERIAL_EMU_NR_PORTS
 
-#define EMU_RING_SIZE		BIT(CONFIG_SERIAL_EMU_CONSOLE_BUF_SHIFT)
-
 /* How much is printed, or transmitted, before others may come in between */
 #define EMU_CONSOLE_CHUNK	64
 
-/**
- * struct emu_ring - what the console printed last
- * @reserved: number of characters ever printed, with those being copied in
- * @head: number of characters ever printed
- * @data: the last of them
- * @full: whether there were ever as many as fit
- *
- * Only the owner of the console writes. Readers take no lock: they copy, and
- * look afterwards at @reserved to see what may have been overwritten meanwhile.
- * The numbers wrap around; only differences of them mean anything.
- */
-struct emu_ring {
-	unsigned long reserved;
-	unsigned long head;
-	u8 data[EMU_RING_SIZE];
-	bool full;
-};
+/* printk's longest message, if it were nothing but newlines */
+#define EMU_CONSOLE_MESSAGE	4096
 
-static struct emu_ring emu_ring;
+/* A transmitter that sends nothing for so long, and for two characters, is stalled */
+#define EMU_CONSOLE_PATIENCE	HZ
 
-/**
- * struct emu_console_state - the transmitter's view of the ring
- * @kick: starts the transmitter from contexts in which nothing else can be done
- * @sent: how much of the ring went on the wire; port lock
- * @dropped: characters that were overwritten before they went; port lock
- * @line_ended: whether the last character was a newline; console ownership
- */
-struct emu_console_state {
-	struct irq_work kick;
-	unsigned long sent;
-	unsigned long dropped;
-	bool line_ended;
-};
+/* The longest that a message waits, and the time of so many characters */
+#define EMU_CONSOLE_WAIT	(10 * HZ)
+#define EMU_CONSOLE_LINE	300
 
-static void emu_console_kick(struct irq_work *work);
-
-static struct emu_console_state emu_console_state = {
-	.kick		= IRQ_WORK_INIT(emu_console_kick),
-	.line_ended	= true,
-};
-
-static void emu_ring_write(struct emu_ring *ring, const u8 *chars, unsigned int count)
+static struct emu_console *to_emu_console(struct console *co)
 {
-	unsigned long head = ring->head;
-	unsigned int start = head % EMU_RING_SIZE;
-	unsigned int first = min(count, EMU_RING_SIZE - start);
+	return container_of(co, struct emu_console, co);
+}
 
-	WRITE_ONCE(ring->reserved, head + count);
-	/* Pairs with smp_rmb() in emu_ring_read(): whoever sees the new data sees this */
-	smp_wmb();
-	memcpy(ring->data + start, chars, first);
-	memcpy(ring->data, chars + first, count - first);
-	if (start + count >= EMU_RING_SIZE)
-		WRITE_ONCE(ring->full, true);
-	/* Pairs with smp_load_acquire() in emu_ring_read() */
-	smp_store_release(&ring->head, head + count);
+/* The ring, and with it all that was set up before it */
+static struct emu_ring *emu_console_ring(struct emu_console *con)
+{
+	/* Pairs with smp_store_release() in emu_console_prepare() */
+	return smp_load_acquire(&con->ring);
+}
+
+static bool emu_console_has_room(struct emu_console *con)
+{
+	unsigned long used = emu_ring_head(con->ring) - READ_ONCE(con->sent);
+
+	return used + EMU_CONSOLE_MESSAGE <= EMU_RING_SIZE;
+}
+
+/* The transmitter went on, port lock is held */
+static void emu_console_sent(struct emu_console *con, unsigned long pos)
+{
+	if (pos == con->sent)
+		return;
+
+	WRITE_ONCE(con->sent, pos);
+	WRITE_ONCE(con->stalled, false);
+	if (emu_console_has_room(con))
+		wake_up(&con->room);
 }
 
 /**
- * emu_ring_read - copy from the ring
- * @ring: the ring
- * @pos: number of the first character that is wanted; moved on to the number of
- *	the first character that was copied, if the wanted one is gone already
- * @buf: where to copy to
- * @size: its size
+ * emu_console_has_output - is there something to transmit?
+ * @ep: the port
  *
- * Context: any but NMI.
- * Return: the number of characters that were copied.
+ * Context: the port lock is held.
+ * Return: whether emu_console_transmit() would, if it were not for the lack of CTS.
  */
-static size_t emu_ring_read(const struct emu_ring *ring, unsigned long *pos, u8 *buf, size_t size)
+bool emu_console_has_output(const struct emu_port *ep)
 {
-	unsigned long head, start, count, first, lost;
+	struct emu_console *con = ep->console;
+	struct emu_ring *ring = emu_console_ring(con);
 
-	do {
-		/* Pairs with smp_store_release() in emu_ring_write() */
-		head = smp_load_acquire(&ring->head);
-		if (head - *pos > EMU_RING_SIZE)
-			*pos = head - EMU_RING_SIZE;
-		count = min(head - *pos, size);
-		start = *pos % EMU_RING_SIZE;
-		first = min(count, EMU_RING_SIZE - start);
-		memcpy(buf, ring->data + start, first);
-		memcpy(buf + first, ring->data, count - first);
-		/* Pairs with smp_wmb() in emu_ring_write() */
-		smp_rmb();
-		lost = READ_ONCE(ring->reserved) - *pos;
-		if (lost > EMU_RING_SIZE)
-			*pos += lost - EMU_RING_SIZE;
-	} while (lost > EMU_RING_SIZE);
-
-	return count;
+	return ring && emu_ring_head(ring) != con->sent;
 }
 
 /**
@@ -144,24 +114,26 @@ static size_t emu_ring_read(const struct emu_ring *ring, unsigned long *pos, u8 
  */
 bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out, ktime_t time)
 {
-	struct emu_console_state *state = &emu_console_state;
+	struct emu_console *con = ep->console;
+	struct emu_ring *ring = emu_console_ring(con);
 	u8 chars[EMU_CONSOLE_CHUNK];
-	unsigned long pos = state->sent;
 	unsigned int room;
+	unsigned long pos;
 	size_t count;
 
-	if (READ_ONCE(emu_console.data) != ep)
+	if (!ring)
 		return true;
 	if (uart_console_hwflow_active(&ep->port) && !(ep->inputs & TIOCM_CTS))
 		return true;
 
+	pos = con->sent;
 	for (;;) {
 		room = emu_wire_room(out);
-		count = emu_ring_read(&emu_ring, &pos, chars, min(room, sizeof(chars)));
-		state->dropped += pos - state->sent;
+		count = emu_ring_read(ring, &pos, chars, min(room, sizeof(chars)));
+		con->dropped += pos - con->sent;
 		emu_wire_send(out, EMU_EV_CHAR, chars, count, time);
 		pos += count;
-		state->sent = pos;
+		emu_console_sent(con, pos);
 		if (!count)
 			return room;
 	}
@@ -169,14 +141,64 @@ bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out, ktime_t tim
 
 static void emu_console_kick(struct irq_work *work)
 {
-	struct emu_port *ep = READ_ONCE(emu_console.data);
+	struct emu_console *con = container_of(work, struct emu_console, kick);
 
 	/* Its work runs the transmitter, whatever that feeds */
-	emu_wire_kick(ep->out);
+	emu_wire_kick(con->ep->out);
+}
+
+/**
+ * emu_console_is_stuck - is the transmitter of a port to do nothing?
+ * @ep: the port
+ *
+ * Context: the port lock is held.
+ * Return: true while emu_console_stick() says so.
+ */
+bool emu_console_is_stuck(const struct emu_port *ep)
+{
+	return ep->console->stuck;
+}
+
+static void emu_console_unstick(struct work_struct *work)
+{
+	struct emu_console *con = container_of(work, struct emu_console, unstick.work);
+
+	scoped_guard(uart_port_lock_irqsave, &con->ep->port)
+		con->stuck = false;
+	emu_wire_kick(con->ep->out);
+}
+
+/**
+ * emu_console_stick - have the transmitter of a port do nothing for a time
+ * @con: the console that the port can be
+ * @ms: for how long, in milliseconds; 0 ends it now
+ *
+ * Context: process; may sleep.
+ */
+void emu_console_stick(struct emu_console *con, unsigned int ms)
+{
+	cancel_delayed_work_sync(&con->unstick);
+	scoped_guard(uart_port_lock_irqsave, &con->ep->port)
+		con->stuck = true;
+	mod_delayed_work(system_dfl_wq, &con->unstick, msecs_to_jiffies(ms));
+}
+
+/**
+ * emu_console_set_asleep - have a console interrupt nobody
+ * @ep: the port
+ * @asleep: whether the system is suspended
+ *
+ * An interrupt would wake it up. What is printed is transmitted later.
+ *
+ * Context: any.
+ */
+void emu_console_set_asleep(struct emu_port *ep, bool asleep)
+{
+	WRITE_ONCE(ep->console->asleep, asleep);
 }
 
 /* One chunk of a message, with the newlines as a terminal wants them */
-static unsigned int emu_console_put(const char *text, unsigned int len)
+static unsigned int emu_console_put(struct emu_console *con, const char *text, unsigned int len)
 {
 	u8 chars[EMU_CONSOLE_CHUNK];
 	unsigned int done, count = 0;
@@ -187,28 +209,73 @@ static unsigned int emu_console_put(const char *text, unsigned int len)
 		chars[count++] = text[done];
 	}
 
-	emu_ring_write(&emu_ring, chars, count);
-	emu_console_state.line_ended = chars[count - 1] == '\n';
+	emu_ring_write(con->ring, chars, count);
+	con->line_ended = chars[count - 1] == '\n';
 
 	return done;
 }
 
-/*
- * A context of higher priority can take the console over between two chunks.
- * It ends the line first, and prints the message again from its beginning.
- */
-static void emu_console_write(struct nbcon_write_context *wctxt)
+/* Begin a record, at the begin of a line */
+static struct emu_record *emu_console_begin(struct emu_console *con,
+					    const struct nbcon_write_context *wctxt, bool atomic)
 {
+	struct emu_record record = {
+		.time	= local_clock(),
+		.cpu	= raw_smp_processor_id(),
+		.prio	= nbcon_write_context_prio(wctxt),
+		.begin	= con->line_ended ? EMU_BEGIN_LINE : EMU_BEGIN_TAKEOVER,
+		.atomic	= atomic,
+	};
+
+	/* It stays set for all who come afterwards */
+	if (wctxt->unsafe_takeover && !con->torn) {
+		con->torn = true;
+		record.begin = EMU_BEGIN_UNSAFE;
+		emu_ring_forget_torn(con->ring);
+	}
+	if (!con->line_ended)
+		emu_console_put(con, "\n", 1);
+
+	return emu_ring_begin(con->ring, &record);
+}
+
+/* As a driver does that waits for a slow UART without letting others come in between */
+static void emu_console_linger(const struct emu_console *con)
+{
+	u32 us = READ_ONCE(con->unsafe_us);
+
+	mdelay(us / USEC_PER_MSEC);
+	udelay(us % USEC_PER_MSEC);
+}
+
+static enum emu_record_end emu_console_end(const struct emu_console *con, bool done)
+{
+	if (!done)
+		return EMU_END_LOST;
+
+	return con->line_ended ? EMU_END_LINE : EMU_END_OPEN;
+}
+
+/*
+ * A context of higher priority can take the console over between two chunks, or
+ * anywhere if the machine is about to die. It ends the line first, and prints the
+ * message again from its beginning.
+ */
+static void emu_console_write(struct emu_console *con, struct nbcon_write_context *wctxt,
+			      bool atomic)
+{
+	struct emu_record *record;
 	unsigned int done = 0;
 
 	if (!nbcon_enter_unsafe(wctxt))
 		return;
-	if (!emu_console_state.line_ended)
-		emu_console_put("\n", 1);
+	record = emu_console_begin(con, wctxt, atomic);
+	emu_console_linger(con);
 
 	do {
 		if (done < wctxt->len)
-			done += emu_console_put(wctxt->outbuf + done, wctxt->len - done);
+			done += emu_console_put(con, wctxt->outbuf + done, wctxt->len - done);
+		emu_ring_grow(con->ring, record, emu_console_end(con, done == wctxt->len));
 		if (!nbcon_exit_unsafe(wctxt))
 			return;
 	} while (done < wctxt->len && nbcon_enter_unsafe(wctxt));
@@ -216,28 +283,57 @@ static void emu_console_write(struct nbcon_write_context *wctxt)
 
 static void emu_console_write_atomic(struct console *co, struct nbcon_write_context *wctxt)
 {
-	emu_console_write(wctxt);
-	irq_work_queue(&emu_console_state.kick);
+	struct emu_console *con = to_emu_console(co);
+
+	emu_console_write(con, wctxt, true);
+	if (!READ_ONCE(con->asleep))
+		irq_work_queue(&con->kick);
 }
 
 static void emu_console_write_thread(struct console *co, struct nbcon_write_context *wctxt)
 {
-	emu_console_write(wctxt);
-	emu_console_kick(&emu_console_state.kick);
+	struct emu_console *con = to_emu_console(co);
+
+	emu_console_write(con, wctxt, false);
+	emu_console_kick(&con->kick);
 }
 
+/*
+ * Whoever unregisters a console waits for this. So the wait ends if the transmitter
+ * does nothing, as it would for a UART whose CTS is off for good; and also when it
+ * takes far longer than a message, which has to wait for all that is in the ring.
+ */
+static void emu_console_wait_for_room(struct emu_console *con)
+{
+	unsigned long frame = nsecs_to_jiffies(READ_ONCE(con->ep->port.frame_time)) + 1;
+	unsigned long end = jiffies + EMU_CONSOLE_WAIT + EMU_CONSOLE_LINE * frame;
+	unsigned long sent;
+
+	if (READ_ONCE(con->stalled))
+		return;
+
+	do {
+		sent = READ_ONCE(con->sent);
+		if (wait_event_idle_timeout(con->room, emu_console_has_room(con),
+					    EMU_CONSOLE_PATIENCE + 2 * frame))
+			return;
+	} while (READ_ONCE(con->sent) != sent && time_before(jiffies, end));
+
+	WRITE_ONCE(con->stalled, true);
+}
+
+/* Only threads print with this lock held, so it is also where they wait */
 static void emu_console_device_lock(struct console *co, unsigned long *flags)
 {
-	struct emu_port *ep = co->data;
+	struct emu_console *con = to_emu_console(co);
 
-	__uart_port_lock_irqsave(&ep->port, flags);
+	emu_console_wait_for_room(con);
+	__uart_port_lock_irqsave(&con->ep->port, flags);
 }
 
 static void emu_console_device_unlock(struct console *co, unsigned long flags)
 {
-	struct emu_port *ep = co->data;
-
-	__uart_port_unlock_irqrestore(&ep->port, flags);
+	__uart_port_unlock_irqrestore(&to_emu_console(co)->ep->port, flags);
 }
 
 static struct tty_driver *emu_console_device(struct console *co, int *index)
@@ -247,46 +343,90 @@ static struct tty_driver *emu_console_device(struct console *co, int *index)
 	return emu_uart_driver.tty_driver;
 }
 
-/*
- * Only a console= of the command line, or what the platform says instead, gets
- * here. It may name a port that does not exist (yet).
+/**
+ * emu_console_prepare - before the first character can be printed
+ * @con: the console
+ *
+ * Context: process; may sleep.
+ * Return: 0, or -ENOMEM.
  */
-static int emu_console_match(struct console *co, char *name, int idx, char *options)
+int emu_console_prepare(struct emu_console *con)
 {
-	struct emu_port *ep = emu_port_find(idx);
-	int baud = 115200, parity = 'n', bits = 8, flow = 'n';
-	int ret;
+	struct emu_ring *ring;
 
-	if (strcmp(name, EMU_TTY_NAME) || !ep || !ep->port.state)
-		return -ENODEV;
-	/* The one that serial core knows as the console stays the console */
-	if (co->index != EMU_CONSOLE_NONE && co->index != idx)
-		return -ENODEV;
+	guard(mutex)(&con->lock);
 
-	co->index = idx;
-	WRITE_ONCE(co->data, ep);
-	if (options)
-		uart_parse_options(options, &baud, &parity, &bits, &flow);
+	if (con->ring)
+		return 0;
 
-	ret = uart_set_options(&ep->port, co, baud, parity, bits, flow);
-	if (ret)
-		return ret;
+	ring = emu_ring_get();
+	if (!ring)
+		return -ENOMEM;
 
-	uart_set_cons_flow_enabled(&ep->port, flow == 'r');
+	con->sent = emu_ring_head(ring);
+	/* Pairs with smp_load_acquire() in emu_console_ring() */
+	smp_store_release(&con->ring, ring);
 
 	return 0;
 }
 
 /*
- * emu_console_match() does the work. What gets here was not asked for: it is to
- * become the default console because no console= names one.
+ * Only a console= of the command line, or what the platform says instead, gets
+ * here. If it is about this port, printk does what it does for all who are named.
  */
-static int emu_console_setup(struct console *co, char *options)
+static int emu_console_match(struct console *co, char *name, int idx, char *options)
 {
+	if (!strcmp(name, EMU_TTY_NAME) && idx == to_emu_console(co)->ep->port.line)
+		co->index = idx;
+
 	return -ENODEV;
 }
 
-struct console emu_console = {
+static int emu_console_set_options(struct emu_console *con, char *options)
+{
+	int baud = 115200, parity = 'n', bits = 8, flow = 'n';
+	struct uart_port *port = &con->ep->port;
+
+	if (options)
+		uart_parse_options(options, &baud, &parity, &bits, &flow);
+	uart_set_cons_flow_enabled(port, flow == 'r');
+
+	return uart_set_options(port, &con->co, baud, parity, bits, flow);
+}
+
+static int emu_console_setup(struct console *co, char *options)
+{
+	struct emu_console *con = to_emu_console(co);
+	int ret;
+
+	/* The user enables it: it is as the tty is, also in what that has of flow control */
+	if (co->flags & CON_ENABLED) {
+		uart_set_cons_flow_enabled(&con->ep->port, true);
+		return emu_console_prepare(con);
+	}
+
+	/* Not asked for: to become the default because no console= names one */
+	if (co->index == EMU_CONSOLE_NONE)
+		return -ENODEV;
+
+	ret = emu_console_prepare(con);
+	if (!ret)
+		ret = emu_console_set_options(con, options);
+	if (ret)
+		co->index = EMU_CONSOLE_NONE;
+
+	return ret;
+}
+
+/* The port is one like any other again */
+static int emu_console_exit(struct console *co)
+{
+	co->index = EMU_CONSOLE_NONE;
+
+	return 0;
+}
+
+static const struct console emu_console_template = {
 	.name		= EMU_TTY_NAME,
 	.write_atomic	= emu_console_write_atomic,
 	.write_thread	= emu_console_write_thread,
@@ -295,93 +435,76 @@ struct console emu_console = {
 	.device		= emu_console_device,
 	.match		= emu_console_match,
 	.setup		= emu_console_setup,
+	.exit		= emu_console_exit,
 	.flags		= CON_PRINTBUFFER | CON_NBCON,
 	.index		= EMU_CONSOLE_NONE,
 };
 
 /**
- * emu_console_forget - end the console's use of a port that was removed
- * @ep: the port
+ * emu_console_create - let a port be a console
+ * @ep: the port, before serial core knows of it
  *
- * Context: process; may sleep. The console is unregistered.
+ * Context: process; may sleep.
+ * Return: 0, or -ENOMEM.
  */
-void emu_console_forget(struct emu_port *ep)
+int emu_console_create(struct emu_port *ep)
 {
-	/* Nothing is registered meanwhile, so nobody prints */
-	console_list_lock();
-	irq_work_sync(&emu_console_state.kick);
-	if (emu_console.data == ep) {
-		emu_console_state.sent = emu_ring.head;
-		emu_console.index = EMU_CONSOLE_NONE;
-		WRITE_ONCE(emu_console.data, NULL);
-	}
-	console_list_unlock();
-}
+	struct emu_console *con;
 
-/* A copy of the ring, so that what a reader sees is of one moment */
-struct emu_ring_copy {
-	size_t len;
-	u8 data[EMU_RING_SIZE];
-};
-
-static int emu_ring_open(struct inode *inode, struct file *file)
-{
-	struct emu_ring_copy *copy;
-	unsigned long pos;
-
-	copy = kvmalloc_obj(*copy);
-	if (!copy)
+	con = kzalloc_obj(*con);
+	if (!con)
 		return -ENOMEM;
 
-	pos = READ_ONCE(emu_ring.full) ? READ_ONCE(emu_ring.head) - EMU_RING_SIZE : 0;
-	copy->len = emu_ring_read(&emu_ring, &pos, copy->data, sizeof(copy->data));
-	file->private_data = copy;
+	con->co = emu_console_template;
+	con->ep = ep;
+	con->line_ended = true;
+	init_irq_work(&con->kick, emu_console_kick);
+	init_waitqueue_head(&con->room);
+	mutex_init(&con->lock);
+	INIT_KFIFO(con->script);
+	INIT_DELAYED_WORK(&con->unstick, emu_console_unstick);
+	ep->console = con;
+	ep->port.cons = &con->co;
+	ep->port.own_console = 1;
+	ep->port.has_sysrq = 1;
 
 	return 0;
 }
 
-static ssize_t emu_ring_file_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
-{
-	struct emu_ring_copy *copy = file->private_data;
-
-	return simple_read_from_buffer(buf, count, ppos, copy->data, copy->len);
-}
-
-static int emu_ring_release(struct inode *inode, struct file *file)
-{
-	kvfree(file->private_data);
-
-	return 0;
-}
-
-static const struct file_operations emu_ring_fops = {
-	.owner		= THIS_MODULE,
-	.open		= emu_ring_open,
-	.read		= emu_ring_file_read,
-	.release	= emu_ring_release,
-	.llseek		= default_llseek,
-};
-
-static struct dentry *emu_debugfs;
-
 /**
- * emu_console_debugfs - show the ring in debugfs
+ * emu_console_destroy - undo emu_console_create()
+ * @ep: the port, of which serial core knows nothing any more
  *
- * Context: process; may sleep.
+ * Context: process; may sleep. No wire is joined to the port's transmitter.
  */
-void emu_console_debugfs(void)
+void emu_console_destroy(struct emu_port *ep)
 {
-	emu_debugfs = debugfs_create_dir(EMU_NAME, NULL);
-	debugfs_create_file("console", 0400, emu_debugfs, NULL, &emu_ring_fops);
-	debugfs_create_ulong("console_dropped", 0400, emu_debugfs, &emu_console_state.dropped);
+	struct emu_console *con = ep->console;
+
+	cancel_delayed_work_sync(&con->unstick);
+	irq_work_sync(&con->kick);
+	emu_ring_put(con->ring);
+	kfree(con);
 }
 
 /**
- * emu_console_debugfs_remove - undo emu_console_debugfs()
+ * emu_console_show - show in debugfs what the console of a port prints
+ * @ep: the port
  *
  * Context: process; may sleep.
  */
-void emu_console_debugfs_remove(void)
+void emu_console_show(struct emu_port *ep)
 {
-	debugfs_remove(emu_debugfs);
+	emu_debugfs_add(ep->console);
+}
+
+/**
+ * emu_console_hide - undo emu_console_show()
+ * @ep: the port
+ *
+ * Context: process; may sleep.
+ */
+void emu_console_hide(struct emu_port *ep)
+{
+	emu_debugfs_remove(ep->console);
 }

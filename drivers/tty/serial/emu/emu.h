@@ -36,9 +36,9 @@
 
 #include "frame.h"
 
-struct console;
 struct device;
 struct emu_bus;
+struct emu_console;
 struct emu_far;
 struct emu_serdev;
 struct emu_wiring;
@@ -280,8 +280,10 @@ struct emu_receiver {
  * @in: the wire that it reads; does not change
  * @settings: what it is; does not change
  * @wiring: what drives its inputs, but for the loopback mode; does not change
+ * @console: the console that it can be; does not change
  * @loop: the wire from its transmitter to its receiver under TIOCM_LOOP
  * @looped: whether @loop is in use instead of @out and @in; port lock
+ * @wakes: whether what arrives is to wake the system up; port lock
  * @brk: whether the transmitter is to drive a break; port lock
  * @started: whether the receiver is on; port lock
  * @tx_on: whether serial core wants its buffer sent; port lock
@@ -301,8 +303,10 @@ struct emu_port {
 	struct emu_wire *in;
 	const struct emu_settings *settings;
 	const struct emu_wiring *wiring;
+	struct emu_console *console;
 	struct emu_wire loop;
 	bool looped;
+	bool wakes;
 	bool brk;
 	bool started;
 	bool tx_on;
@@ -532,6 +536,7 @@ void emu_wire_flush(struct emu_wire *wire);
 void emu_wire_swallow(struct emu_wire *wire);
 void emu_wire_queue_changes(struct emu_wire *wire);
 void emu_wire_kick(struct emu_wire *wire);
+int emu_wire_poll(struct emu_wire *wire);
 
 /* deliver.c: the receiver's side */
 void emu_wire_run(struct emu_wire *wire);
@@ -559,6 +564,11 @@ struct emu_wire *emu_port_in(struct emu_port *ep);
 void emu_port_feed(struct emu_port *ep, struct emu_wire *wire, unsigned int pace);
 void emu_port_rx_lines(struct emu_port *ep);
 unsigned int emu_port_lines(struct emu_port *ep, unsigned int outputs);
+
+/* pm.c */
+int emu_port_suspend(struct emu_port *ep);
+int emu_port_resume(struct emu_port *ep);
+void emu_port_wake(struct emu_port *ep);
 
 /* rs485.c */
 void emu_rs485_init(struct emu_port *ep);
@@ -644,17 +654,23 @@ extern struct uart_driver emu_uart_driver;
 
 struct emu_port *emu_port_find(unsigned int line);
 
-/* console.c */
+/* console.c, debugfs.c */
 #ifdef CONFIG_SERIAL_EMU_CONSOLE
-extern struct console emu_console;
-#define EMU_CONSOLE	(&emu_console)
-
+bool emu_console_has_output(const struct emu_port *ep);
 bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out, ktime_t time);
-void emu_console_forget(struct emu_port *ep);
-void emu_console_debugfs(void);
-void emu_console_debugfs_remove(void);
+bool emu_console_is_stuck(const struct emu_port *ep);
+void emu_console_set_asleep(struct emu_port *ep, bool asleep);
+int emu_console_create(struct emu_port *ep);
+void emu_console_destroy(struct emu_port *ep);
+void emu_console_show(struct emu_port *ep);
+void emu_console_hide(struct emu_port *ep);
+void emu_debugfs_init(void);
+void emu_debugfs_exit(void);
 #else
-#define EMU_CONSOLE	NULL
+static inline bool emu_console_has_output(const struct emu_port *ep)
+{
+	return false;
+}
 
 static inline bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out,
 					ktime_t time)
@@ -662,9 +678,27 @@ static inline bool emu_console_transmit(struct emu_port *ep, struct emu_wire *ou
 	return true;
 }
 
-static inline void emu_console_forget(struct emu_port *ep) { }
-static inline void emu_console_debugfs(void) { }
-static inline void emu_console_debugfs_remove(void) { }
+static inline bool emu_console_is_stuck(const struct emu_port *ep)
+{
+	return false;
+}
+
+static inline int emu_console_create(struct emu_port *ep)
+{
+	return 0;
+}
+
+static inline void emu_console_set_asleep(struct emu_port *ep, bool asleep) { }
+static inline void emu_console_destroy(struct emu_port *ep) { }
+static inline void emu_console_show(struct emu_port *ep) { }
+static inline void emu_console_hide(struct emu_port *ep) { }
+static inline void emu_debugfs_init(void) { }
+static inline void emu_debugfs_exit(void) { }
 #endif
+
+/* poll.c */
+int emu_poll_init(struct uart_port *port);
+int emu_poll_get_char(struct uart_port *port);
+void emu_poll_put_char(struct uart_port *port, unsigned char c);
 
 #endif /* _SERIAL_EMU_H */

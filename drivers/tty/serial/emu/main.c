@@ -18,6 +18,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/platform_device.h>
+#include <linux/pm.h>
 #include <linux/serial_core.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -44,7 +45,6 @@ struct uart_driver emu_uart_driver = {
 	.driver_name	= "serial_emu",
 	.dev_name	= EMU_TTY_NAME,
 	.nr		= CONFIG_SERIAL_EMU_NR_PORTS,
-	.cons		= EMU_CONSOLE,
 };
 EXPORT_SYMBOL_IF_KUNIT(emu_uart_driver);
 
@@ -74,6 +74,10 @@ static int emu_probe(struct platform_device *pdev)
 	if (!ep)
 		return -ENOMEM;
 
+	ret = devm_device_init_wakeup(&pdev->dev);
+	if (ret)
+		return ret;
+
 	ret = xa_insert(&emu_ports, pdev->id, ep, GFP_KERNEL);
 	if (ret)
 		return ret;
@@ -95,11 +99,24 @@ static void emu_remove(struct platform_device *pdev)
 	emu_port_remove(platform_get_drvdata(pdev));
 }
 
+static int emu_suspend(struct device *dev)
+{
+	return emu_port_suspend(dev_get_drvdata(dev));
+}
+
+static int emu_resume(struct device *dev)
+{
+	return emu_port_resume(dev_get_drvdata(dev));
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(emu_pm_ops, emu_suspend, emu_resume);
+
 static struct platform_driver emu_platform_driver = {
 	.probe	= emu_probe,
 	.remove	= emu_remove,
 	.driver	= {
 		.name		= EMU_NAME,
+		.pm		= pm_sleep_ptr(&emu_pm_ops),
 		/* Whoever makes a cable wants to know whether its ports exist */
 		.probe_type	= PROBE_FORCE_SYNCHRONOUS,
 	},
@@ -151,6 +168,7 @@ static int __init emu_init(void)
 	if (ret)
 		goto err_platform_driver;
 
+	emu_debugfs_init();
 	emu_configfs_init();
 	ret = emu_cables_create();
 	if (ret)
@@ -161,13 +179,12 @@ static int __init emu_init(void)
 	if (ret)
 		goto err_cables;
 
-	emu_console_debugfs();
-
 	return 0;
 
 err_cables:
 	emu_cables_destroy();
 err_far:
+	emu_debugfs_exit();
 	emu_far_exit();
 err_platform_driver:
 	platform_driver_unregister(&emu_platform_driver);
@@ -180,9 +197,9 @@ module_init(emu_init);
 
 static void __exit emu_exit(void)
 {
-	emu_console_debugfs_remove();
 	emu_configfs_unregister();
 	emu_cables_destroy();
+	emu_debugfs_exit();
 	emu_far_exit();
 	platform_driver_unregister(&emu_platform_driver);
 	uart_unregister_driver(&emu_uart_driver);

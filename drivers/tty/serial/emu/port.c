@@ -8,7 +8,6 @@
 #include <linux/compiler.h>
 #include <linux/device.h>
 #include <linux/errno.h>
-#include <linux/kconfig.h>
 #include <linux/jiffies.h>
 #include <linux/kfifo.h>
 #include <linux/ktime.h>
@@ -126,7 +125,7 @@ static bool emu_port_has_output(struct emu_port *ep)
 {
 	struct uart_port *port = &ep->port;
 
-	if (port->x_char)
+	if (port->x_char || emu_console_has_output(ep))
 		return true;
 
 	return ep->started && ep->tx_on && !uart_tx_stopped(port) &&
@@ -140,6 +139,9 @@ static void emu_port_transmit(struct emu_port *ep)
 	ktime_t time;
 
 	lockdep_assert_held(&ep->port.lock);
+
+	if (emu_console_is_stuck(ep))
+		return;
 
 	/* The line did not rest if there was more to send all the time */
 	time = ep->backlog ? 0 : ktime_get();
@@ -460,6 +462,11 @@ static const struct uart_ops emu_uart_ops = {
 	.type		= emu_type,
 	.config_port	= emu_config_port,
 	.verify_port	= emu_verify_port,
+#if defined(CONFIG_SERIAL_EMU_CONSOLE) && defined(CONFIG_CONSOLE_POLL)
+	.poll_init	= emu_poll_init,
+	.poll_get_char	= emu_poll_get_char,
+	.poll_put_char	= emu_poll_put_char,
+#endif
 };
 
 static void emu_port_init(struct emu_port *ep, struct device *dev, unsigned int line,
@@ -485,7 +492,6 @@ static void emu_port_init(struct emu_port *ep, struct device *dev, unsigned int 
 	port->flags = UPF_BOOT_AUTOCONF;
 	port->uartclk = EMU_UARTCLK;
 	port->fifosize = EMU_TX_FIFO;
-	port->has_sysrq = IS_ENABLED(CONFIG_SERIAL_EMU_CONSOLE);
 	/* Every throttling is to reach us, whatever flow control the user chose */
 	port->status = UPSTAT_SYNC_FIFO;
 	/*
@@ -536,18 +542,23 @@ static void emu_port_init_tty(unsigned int line)
  * @end: the wires of this end of the cable
  *
  * Context: process; may sleep.
- * Return: 0, or the error of uart_add_one_port().
+ * Return: 0, -ENOMEM, or another error of uart_add_one_port().
  */
 int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
 		 const struct emu_end *end)
 {
 	int ret;
 
+	ret = emu_console_create(ep);
+	if (ret)
+		return ret;
+
 	emu_port_init(ep, dev, line, end);
 	emu_port_init_tty(line);
 	ret = uart_add_one_port(&emu_uart_driver, &ep->port);
 	if (ret) {
 		emu_wire_exit(&ep->loop);
+		emu_console_destroy(ep);
 		return ret;
 	}
 
@@ -559,6 +570,8 @@ int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
 	/* What the far end drives came before we listened */
 	scoped_guard(uart_port_lock_irqsave, &ep->port)
 		emu_port_rx_lines(ep);
+
+	emu_console_show(ep);
 
 	return 0;
 }
@@ -574,13 +587,14 @@ int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
  */
 void emu_port_remove(struct emu_port *ep)
 {
+	emu_console_hide(ep);
 	emu_wire_set_rx(ep->in, NULL);
 	uart_remove_one_port(&emu_uart_driver, &ep->port);
-	emu_console_forget(ep);
 	emu_wire_set_tx(ep->out, NULL);
 	emu_wire_set_lines(ep->out, 0);
 
 	emu_wire_set_tx(&ep->loop, NULL);
 	emu_wire_set_rx(&ep->loop, NULL);
 	emu_wire_exit(&ep->loop);
+	emu_console_destroy(ep);
 }

@@ -315,6 +315,7 @@ void emu_rx_frame(struct emu_port *ep, struct emu_wire *wire, const struct emu_f
 	if (!emu_rx_listens(ep, wire) || !emu_rs485_rx(ep, &received.data))
 		return;
 
+	emu_port_wake(ep);
 	if (kfifo_len(&rx->fifo) >= rx->depth) {
 		rx->overrun = true;
 		return;
@@ -403,6 +404,8 @@ unsigned int emu_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int cou
 {
 	struct uart_port *port = &ep->port;
 
+	if (count)
+		emu_port_wake(ep);
 	/* What came before goes first */
 	emu_rx_drain(ep);
 	if (!kfifo_is_empty(&ep->rx.fifo))

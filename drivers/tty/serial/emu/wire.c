@@ -28,6 +28,7 @@
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
+#include <linux/serial_core.h>
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
 #include <linux/workqueue.h>
@@ -634,3 +635,35 @@ void emu_wire_exit(struct emu_wire *wire)
 	disable_work_sync(&wire->work);
 	hrtimer_cancel(&wire->timer);
 }
+
+#ifdef CONFIG_CONSOLE_POLL
+/**
+ * emu_wire_poll - take a character off the wire for a debugger
+ * @wire: the wire
+ *
+ * What was not a character when the machine was stopped, and all behind that,
+ * stays for who is there when it goes on.
+ *
+ * Context: any; the machine stands still. There is SMP, and no PREEMPT_RT.
+ * Return: the character, or NO_POLL_CHAR.
+ */
+int emu_wire_poll(struct emu_wire *wire)
+{
+	struct emu_event event;
+	int c = NO_POLL_CHAR;
+
+	/* A bus looks at bits, not at characters; and the lock may be held for good */
+	if (wire->bus || !spin_trylock(&wire->lock))
+		return c;
+
+	if (kfifo_peek(&wire->events, &event) && emu_event_is_char(&event)) {
+		kfifo_skip(&wire->events);
+		wire->chars--;
+		wire->shifting = false;
+		c = event.value;
+	}
+	spin_unlock(&wire->lock);
+
+	return c;
+}
+#endif

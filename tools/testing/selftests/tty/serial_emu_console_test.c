@@ -7,15 +7,10 @@
 
 #include "kselftest_harness.h"
 #include "serial_test.h"
+#include "serial_emu_console.h"
 
 #define DRIVER		"/sys/bus/platform/drivers/serial-emu/"
-#define RING		"/sys/kernel/debug/serial-emu/console"
-#define DROPPED		"/sys/kernel/debug/serial-emu/console_dropped"
-#define PRINTK		"/proc/sys/kernel/printk"
 #define SYSRQ		"/proc/sys/kernel/sysrq"
-
-#define BUF_SIZE	1000000
-#define SETTING_MAX	64
 
 FIXTURE(console)
 {
@@ -29,26 +24,6 @@ FIXTURE(console)
 	bool flow;
 	int peer;
 };
-
-static char buf[BUF_SIZE + 1];
-
-/* Read a small file as a string */
-static bool read_from(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t done = 0;
-	ssize_t count;
-
-	text[0] = 0;
-	if (fd < 0)
-		return false;
-	while ((count = read(fd, text + done, size - 1 - done)) > 0)
-		done += count;
-	text[done] = 0;
-	close(fd);
-
-	return count == 0;
-}
 
 /* The number of the port that is the console, -1 if none is */
 static int console_line(void)
@@ -70,49 +45,6 @@ static bool wait_console_line(int line)
 		serial_sleep_ms(10);
 
 	return console_line() == line;
-}
-
-/* The limit of /dev/kmsg is one for each time that it is opened */
-static int say(const char *text)
-{
-	char line[128];
-
-	snprintf(line, sizeof(line), "%s\n", text);
-
-	return serial_write_file("/dev/kmsg", line);
-}
-
-/* Read until the buffer has this */
-static bool hear_more(int fd, const char *text)
-{
-	long end = serial_now_ms() + 2 * serial_limit_ms();
-	size_t done = strlen(buf);
-
-	while (!strstr(buf, text) && done < BUF_SIZE && serial_now_ms() < end) {
-		done += serial_read_ms(fd, buf + done, 1, 200);
-		/* Whatever there is, without a system call for each character */
-		if (serial_inq(fd) > 0)
-			done += serial_read_ms(fd, buf + done,
-					       (size_t)serial_inq(fd) < BUF_SIZE - done ?
-					       (size_t)serial_inq(fd) : BUF_SIZE - done, 0);
-		buf[done] = 0;
-	}
-
-	return strstr(buf, text);
-}
-
-/* The buffer starts empty */
-static bool hear(int fd, const char *text)
-{
-	buf[0] = 0;
-
-	return hear_more(fd, text);
-}
-
-static void hear_all(int fd)
-{
-	while (serial_read_ms(fd, buf, BUF_SIZE, SERIAL_QUIET_MS))
-		;
 }
 
 FIXTURE_SETUP(console)
@@ -178,13 +110,13 @@ TEST_F(console, message_arrives)
 
 TEST_F(console, message_stays_in_the_ring)
 {
-	if (access(RING, R_OK))
+	if (access(debug_file(self->line, "console"), R_OK))
 		SKIP(return, "no debugfs");
 	ASSERT_EQ(0, say("<3>a message for the ring"));
 	ASSERT_TRUE(hear(self->peer, "a message for the ring\r\n"));
-	ASSERT_TRUE(read_from(RING, buf, sizeof(buf)));
+	ASSERT_TRUE(read_from(debug_file(self->line, "console"), buf, sizeof(buf)));
 	EXPECT_NE(NULL, strstr(buf, "a message for the ring\r\n"));
-	ASSERT_TRUE(read_from(DROPPED, buf, sizeof(buf)));
+	ASSERT_TRUE(read_from(debug_file(self->line, "dropped"), buf, sizeof(buf)));
 	EXPECT_LE(0, atoi(buf));
 }
 

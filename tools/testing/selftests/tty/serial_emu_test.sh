@@ -139,9 +139,11 @@ test_no_console()
 
 test_debugfs()
 {
-	[ -r /sys/kernel/debug/serial-emu/console ] &&
-	cat /sys/kernel/debug/serial-emu/console > /dev/null &&
-	[ "$(cat /sys/kernel/debug/serial-emu/console_dropped)" -ge 0 ]
+	local dir=/sys/kernel/debug/serial-emu/ttyEMU0
+
+	[ -r $dir/console ] &&
+	cat $dir/console $dir/records > /dev/null &&
+	[ "$(cat $dir/dropped)" -ge 0 ]
 }
 
 result()

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Serial console emulator: what the consoles printed, in debugfs.
+ */
+
+#include <linux/cleanup.h>
+#include <linux/compiler.h>
+#include <linux/console.h>
+#include <linux/debugfs.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string_helpers.h>
+#include <linux/types.h>
+
+#include "console.h"
+#include "emu.h"
+
+/* A copy of the ring, so that what a reader sees is of one moment */
+struct emu_ring_copy {
+	size_t len;
+	u8 data[EMU_RING_SIZE];
+};
+
+static int emu_ring_open(struct inode *inode, struct file *file)
+{
+	struct emu_console *con = inode->i_private;
+	/* Pairs with smp_store_release() in emu_console_prepare() */
+	struct emu_ring *ring = smp_load_acquire(&con->ring);
+	struct emu_ring_copy *copy;
+	unsigned long pos;
+
+	copy = kvzalloc_obj(*copy);
+	if (!copy)
+		return -ENOMEM;
+
+	file->private_data = copy;
+	if (!ring)
+		return 0;
+
+	pos = READ_ONCE(ring->first);
+	copy->len = emu_ring_read(ring, &pos, copy->data, sizeof(copy->data));
+
+	return 0;
+}
+
+static ssize_t emu_ring_file_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
+{
+	struct emu_ring_copy *copy = file->private_data;
+
+	return simple_read_from_buffer(buf, count, ppos, copy->data, copy->len);
+}
+
+static int emu_ring_release(struct inode *inode, struct file *file)
+{
+	kvfree(file->private_data);
+
+	return 0;
+}
+
+/* What is there is not shown any more */
+static ssize_t emu_ring_clear(struct file *file, const char __user *buf, size_t count,
+			      loff_t *ppos)
+{
+	struct emu_console *con = file_inode(file)->i_private;
+	/* Pairs with smp_store_release() in emu_console_prepare() */
+	struct emu_ring *ring = smp_load_acquire(&con->ring);
+
+	if (ring)
+		WRITE_ONCE(ring->first, READ_ONCE(ring->head));
+
+	return count;
+}
+
+static const struct file_operations emu_ring_fops = {
+	.owner		= THIS_MODULE,
+	.open		= emu_ring_open,
+	.read		= emu_ring_file_read,
+	.write		= emu_ring_clear,
+	.release	= emu_ring_release,
+	.llseek		= default_llseek,
+};
+
+/* The records, and the text that came with them as far as it is left */
+struct emu_records_copy {
+	unsigned long number;
+	unsigned int count;
+	struct emu_record record[EMU_RECORDS];
+	unsigned long text_pos;
+	size_t text_len;
+	u8 text[EMU_RING_SIZE];
+};
+
+static void *emu_records_start(struct seq_file *m, loff_t *pos)
+{
+	struct emu_records_copy *copy = m->private;
+
+	return *pos < copy->count ? &copy->record[*pos] : NULL;
+}
+
+static void *emu_records_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	++*pos;
+
+	return emu_records_start(m, pos);
+}
+
+static void emu_records_stop(struct seq_file *m, void *v)
+{
+}
+
+static const char *emu_record_prio(const struct emu_record *record)
+{
+	switch (record->prio) {
+	case NBCON_PRIO_NORMAL:
+		return "normal";
+	case NBCON_PRIO_EMERGENCY:
+		return "emergency";
+	case NBCON_PRIO_PANIC:
+		return "panic";
+	default:
+		return "none";
+	}
+}
+
+static void emu_record_show_text(struct seq_file *m, const struct emu_record *record)
+{
+	struct emu_records_copy *copy = m->private;
+	unsigned long offset = record->start - copy->text_pos;
+
+	/* It was overwritten, or came after the copy */
+	if (offset > copy->text_len || record->len > copy->text_len - offset)
+		return;
+
+	seq_escape_mem(m, copy->text + offset, record->len,
+		       ESCAPE_SPACE | ESCAPE_HEX | ESCAPE_NP, NULL);
+}
+
+static int emu_records_show(struct seq_file *m, void *v)
+{
+	static const char *const begin[] = {
+		[EMU_BEGIN_LINE]	= "line",
+		[EMU_BEGIN_TAKEOVER]	= "takeover",
+		[EMU_BEGIN_UNSAFE]	= "unsafe",
+	};
+	static const char *const end[] = {
+		[EMU_END_LOST]		= "lost",
+		[EMU_END_OPEN]		= "open",
+		[EMU_END_LINE]		= "line",
+	};
+	struct emu_records_copy *copy = m->private;
+	const struct emu_record *record = v;
+
+	seq_printf(m, "%lu %llu %u %s %s %s %s %u ",
+		   copy->number + (record - copy->record), record->time, record->cpu,
+		   record->atomic ? "atomic" : "thread", emu_record_prio(record),
+		   begin[record->begin], end[record->end], record->len);
+	emu_record_show_text(m, record);
+	seq_putc(m, '\n');
+
+	return 0;
+}
+
+static const struct seq_operations emu_records_ops = {
+	.start	= emu_records_start,
+	.next	= emu_records_next,
+	.stop	= emu_records_stop,
+	.show	= emu_records_show,
+};
+
+static int emu_records_open(struct inode *inode, struct file *file)
+{
+	struct emu_console *con = inode->i_private;
+	/* Pairs with smp_store_release() in emu_console_prepare() */
+	struct emu_ring *ring = smp_load_acquire(&con->ring);
+	struct emu_records_copy *copy __free(kvfree) = kvzalloc_obj(*copy);
+	int ret;
+
+	if (!copy)
+		return -ENOMEM;
+
+	if (ring) {
+		copy->count = emu_ring_read_records(ring, &copy->number, copy->record);
+		copy->text_pos = READ_ONCE(ring->head) - EMU_RING_SIZE;
+		copy->text_len = emu_ring_read(ring, &copy->text_pos, copy->text,
+					       sizeof(copy->text));
+	}
+
+	ret = seq_open(file, &emu_records_ops);
+	if (ret)
+		return ret;
+
+	((struct seq_file *)file->private_data)->private = no_free_ptr(copy);
+
+	return 0;
+}
+
+static int emu_records_release(struct inode *inode, struct file *file)
+{
+	kvfree(((struct seq_file *)file->private_data)->private);
+
+	return seq_release(inode, file);
+}
+
+static ssize_t emu_records_clear(struct file *file, const char __user *buf, size_t count,
+				 loff_t *ppos)
+{
+	struct emu_console *con = file_inode(file)->i_private;
+	/* Pairs with smp_store_release() in emu_console_prepare() */
+	struct emu_ring *ring = smp_load_acquire(&con->ring);
+
+	if (ring)
+		WRITE_ONCE(ring->records_first, READ_ONCE(ring->records));
+
+	return count;
+}
+
+static const struct file_operations emu_records_fops = {
+	.owner		= THIS_MODULE,
+	.open		= emu_records_open,
+	.read		= seq_read,
+	.write		= emu_records_clear,
+	.release	= emu_records_release,
+	.llseek		= seq_lseek,
+};
+
+static int emu_stuck_set(void *data, u64 ms)
+{
+	if (ms > EMU_STUCK_MAX)
+		return -EINVAL;
+
+	emu_console_stick(data, ms);
+
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(emu_stuck_fops, NULL, emu_stuck_set, "%llu\n");
+
+static int emu_unsafe_get(void *data, u64 *us)
+{
+	struct emu_console *con = data;
+
+	*us = con->unsafe_us;
+
+	return 0;
+}
+
+static int emu_unsafe_set(void *data, u64 us)
+{
+	struct emu_console *con = data;
+
+	if (us > EMU_UNSAFE_MAX)
+		return -EINVAL;
+
+	WRITE_ONCE(con->unsafe_us, us);
+
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(emu_unsafe_fops, emu_unsafe_get, emu_unsafe_set, "%llu\n");
+
+#ifdef CONFIG_CONSOLE_POLL
+static ssize_t emu_script_write(struct file *file, const char __user *buf, size_t count,
+				loff_t *ppos)
+{
+	return emu_poll_type(file_inode(file)->i_private, buf, count);
+}
+
+static const struct file_operations emu_script_fops = {
+	.owner		= THIS_MODULE,
+	.open		= simple_open,
+	.write		= emu_script_write,
+};
+
+static void emu_debugfs_add_script(struct emu_console *con)
+{
+	debugfs_create_file("poll_input", 0200, con->dir, con, &emu_script_fops);
+}
+#else
+static void emu_debugfs_add_script(struct emu_console *con)
+{
+}
+#endif
+
+static struct dentry *emu_debugfs;
+
+/**
+ * emu_debugfs_add - show a console
+ * @con: the console
+ *
+ * Context: process; may sleep.
+ */
+void emu_debugfs_add(struct emu_console *con)
+{
+	con->dir = debugfs_create_dir(con->ep->port.name, emu_debugfs);
+	debugfs_create_file("console", 0600, con->dir, con, &emu_ring_fops);
+	debugfs_create_file("records", 0600, con->dir, con, &emu_records_fops);
+	debugfs_create_ulong("dropped", 0400, con->dir, &con->dropped);
+	emu_debugfs_add_script(con);
+	debugfs_create_file_unsafe("stuck_ms", 0200, con->dir, con, &emu_stuck_fops);
+	debugfs_create_file_unsafe("unsafe_us", 0600, con->dir, con, &emu_unsafe_fops);
+}
+
+/**
+ * emu_debugfs_remove - undo emu_debugfs_add()
+ * @con: the console
+ *
+ * Context: process; may sleep. Nobody reads any more afterwards.
+ */
+void emu_debugfs_remove(struct emu_console *con)
+{
+	debugfs_remove(con->dir);
+}
+
+/**
+ * emu_debugfs_init - make the directory for the directories of the consoles
+ *
+ * Context: process; may sleep.
+ */
+void emu_debugfs_init(void)
+{
+	emu_debugfs = debugfs_create_dir(EMU_NAME, NULL);
+}
+
+/**
+ * emu_debugfs_exit - undo emu_debugfs_init()
+ *
+ * Context: process; may sleep.
+ */
+void emu_debugfs_exit(void)
+{
+	debugfs_remove(emu_debugfs);
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Serial console emulator: suspend and resume.
+ *
+ * A port that is suspended has no power: its lines fall, and what arrives is for
+ * nobody. One that may wake the system up stays as it is, and does so when
+ * something arrives.
+ */
+
+#include <linux/cleanup.h>
+#include <linux/console.h>
+#include <linux/device.h>
+#include <linux/lockdep.h>
+#include <linux/serial_core.h>
+
+#include "emu.h"
+
+/**
+ * emu_port_suspend - suspend a port
+ * @ep: the port
+ *
+ * Serial core leaves a port running whose tty may wake the system up, and one whose
+ * console is to print all the time.
+ *
+ * Context: process; may sleep.
+ * Return: 0, or a negative errno of serial core's.
+ */
+int emu_port_suspend(struct emu_port *ep)
+{
+	struct uart_port *port = &ep->port;
+	bool prints;
+	int ret;
+
+	ret = uart_suspend_port(&emu_uart_driver, port);
+	if (ret)
+		return ret;
+
+	prints = uart_console(port) && !console_suspend_enabled;
+	scoped_guard(uart_port_lock_irqsave, port)
+		ep->wakes = !port->suspended && !prints;
+	emu_console_set_asleep(ep, true);
+
+	return 0;
+}
+
+/**
+ * emu_port_resume - undo emu_port_suspend()
+ * @ep: the port
+ *
+ * Context: process; may sleep.
+ * Return: 0, or a negative errno of serial core's.
+ */
+int emu_port_resume(struct emu_port *ep)
+{
+	int ret;
+
+	ret = uart_resume_port(&emu_uart_driver, &ep->port);
+	scoped_guard(uart_port_lock_irqsave, &ep->port)
+		ep->wakes = false;
+	emu_console_set_asleep(ep, false);
+	/* What had to wait for power to be there */
+	emu_wire_kick(ep->in);
+	emu_wire_kick(ep->out);
+
+	return ret;
+}
+
+/**
+ * emu_port_wake - wake the system up if that is what the port is for now
+ * @ep: the port, at which something arrives
+ *
+ * Context: the port lock is held.
+ */
+void emu_port_wake(struct emu_port *ep)
+{
+	lockdep_assert_held(&ep->port.lock);
+
+	if (ep->wakes)
+		pm_wakeup_hard_event(ep->port.dev);
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests for the memory of the serial console emulator's consoles.
+ */
+
+#include <linux/mm.h>
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include <kunit/test.h>
+
+#include "../console.h"
+
+struct ring_test {
+	struct emu_ring ring;
+	u8 buf[EMU_RING_SIZE];
+	struct emu_record record[EMU_RECORDS];
+};
+
+static int ring_init(struct kunit *test)
+{
+	test->priv = kvzalloc_obj(struct ring_test);
+
+	return test->priv ? 0 : -ENOMEM;
+}
+
+static void ring_exit(struct kunit *test)
+{
+	kvfree(test->priv);
+}
+
+static struct emu_ring *test_ring(struct kunit *test)
+{
+	struct ring_test *priv = test->priv;
+
+	return &priv->ring;
+}
+
+static void test_print(struct kunit *test, const char *text)
+{
+	emu_ring_write(test_ring(test), text, strlen(text));
+}
+
+static size_t test_read(struct kunit *test, unsigned long *pos)
+{
+	struct ring_test *priv = test->priv;
+
+	return emu_ring_read(&priv->ring, pos, priv->buf, sizeof(priv->buf));
+}
+
+static u8 test_pattern(unsigned long pos)
+{
+	return pos * 7 + pos / 251;
+}
+
+static void test_print_pattern(struct kunit *test, unsigned long from, unsigned long to)
+{
+	unsigned int count, i;
+	u8 chars[60];
+
+	while (from < to) {
+		count = min(to - from, sizeof(chars));
+		for (i = 0; i < count; i++)
+			chars[i] = test_pattern(from + i);
+		emu_ring_write(test_ring(test), chars, count);
+		from += count;
+	}
+}
+
+static void test_expect_pattern(struct kunit *test, unsigned long from, size_t count)
+{
+	struct ring_test *priv = test->priv;
+	size_t i, wrong = 0;
+
+	for (i = 0; i < count; i++)
+		wrong += priv->buf[i] != test_pattern(from + i);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
+static void ring_keeps(struct kunit *test)
+{
+	struct ring_test *priv = test->priv;
+	unsigned long pos = 0;
+
+	KUNIT_EXPECT_EQ(test, test_read(test, &pos), 0);
+	test_print(test, "kept");
+	KUNIT_EXPECT_EQ(test, test_read(test, &pos), 4);
+	KUNIT_EXPECT_EQ(test, pos, 0);
+	KUNIT_EXPECT_MEMEQ(test, priv->buf, "kept", 4);
+
+	pos = 2;
+	KUNIT_EXPECT_EQ(test, test_read(test, &pos), 2);
+	KUNIT_EXPECT_MEMEQ(test, priv->buf, "pt", 2);
+	pos = 4;
+	KUNIT_EXPECT_EQ(test, test_read(test, &pos), 0);
+}
+
+static void ring_overwrites_the_oldest(struct kunit *test)
+{
+	unsigned long pos = 0;
+
+	test_print_pattern(test, 0, EMU_RING_SIZE);
+	KUNIT_EXPECT_EQ(test, test_ring(test)->first, 0);
+	KUNIT_EXPECT_EQ(test, test_read(test, &pos), EMU_RING_SIZE);
+	test_expect_pattern(test, 0, EMU_RING_SIZE);
+
+	test_print_pattern(test, EMU_RING_SIZE, EMU_RING_SIZE + 100);
+	KUNIT_EXPECT_EQ(test, test_ring(test)->first, 100);
+	pos = 0;
+	KUNIT_EXPECT_EQ(test, test_read(test, &pos), EMU_RING_SIZE);
+	KUNIT_EXPECT_EQ(test, pos, 100);
+	test_expect_pattern(test, 100, EMU_RING_SIZE);
+}
+
+/* The numbers do not fit into a long any more */
+static void ring_numbers_wrap_around(struct kunit *test)
+{
+	struct emu_ring *ring = test_ring(test);
+	unsigned long start = -1000UL, pos = start;
+
+	atomic_long_set(&ring->reserved, start);
+	ring->head = start;
+	ring->first = start;
+	test_print(test, "before");
+	atomic_long_set(&ring->reserved, -2UL);
+	ring->head = -2UL;
+	test_print(test, "after");
+	KUNIT_EXPECT_EQ(test, ring->head, 3);
+	KUNIT_EXPECT_EQ(test, test_read(test, &pos), 1003);
+	KUNIT_EXPECT_EQ(test, pos, start);
+}
+
+/* A debugger stops the owner of the console in the middle of a write */
+static void ring_debugger_writes_behind(struct kunit *test)
+{
+	struct ring_test *priv = test->priv;
+	unsigned long pos = 0;
+
+	test_print(test, "done ");
+	atomic_long_add(5, &test_ring(test)->reserved);
+	test_print(test, "kdb");
+	memcpy(priv->ring.data + 5, "late ", 5);
+	KUNIT_EXPECT_EQ(test, test_read(test, &pos), 13);
+	KUNIT_EXPECT_MEMEQ(test, priv->buf, "done late kdb", 13);
+}
+
+/* The owner of the console was stopped for good */
+static void ring_forgets_what_is_torn(struct kunit *test)
+{
+	struct ring_test *priv = test->priv;
+	unsigned long pos = 0;
+
+	test_print(test, "done ");
+	atomic_long_add(5, &test_ring(test)->reserved);
+	emu_ring_forget_torn(test_ring(test));
+	test_print(test, "panic");
+	KUNIT_EXPECT_EQ(test, test_read(test, &pos), 10);
+	KUNIT_EXPECT_MEMEQ(test, priv->buf, "done panic", 10);
+}
+
+static void test_record(struct kunit *test, unsigned int number, const char *text)
+{
+	struct emu_record record = { .cpu = number };
+	struct emu_record *slot;
+
+	slot = emu_ring_begin(test_ring(test), &record);
+	test_print(test, text);
+	emu_ring_grow(test_ring(test), slot, EMU_END_LINE);
+}
+
+static unsigned int test_read_records(struct kunit *test, unsigned long *pos)
+{
+	struct ring_test *priv = test->priv;
+
+	return emu_ring_read_records(&priv->ring, pos, priv->record);
+}
+
+static void ring_keeps_records(struct kunit *test)
+{
+	const struct emu_record lost = { .begin = EMU_BEGIN_TAKEOVER };
+	struct ring_test *priv = test->priv;
+	unsigned long pos;
+
+	KUNIT_EXPECT_EQ(test, test_read_records(test, &pos), 0);
+	test_record(test, 0, "first\r\n");
+	emu_ring_begin(test_ring(test), &lost);
+	test_print(test, "lost");
+	test_record(test, 2, "third\r\n");
+
+	KUNIT_ASSERT_EQ(test, test_read_records(test, &pos), 3);
+	KUNIT_EXPECT_EQ(test, pos, 0);
+	KUNIT_EXPECT_EQ(test, priv->record[0].start, 0);
+	KUNIT_EXPECT_EQ(test, priv->record[0].len, 7);
+	KUNIT_EXPECT_EQ(test, priv->record[0].end, EMU_END_LINE);
+	KUNIT_EXPECT_EQ(test, priv->record[1].start, 7);
+	KUNIT_EXPECT_EQ(test, priv->record[1].begin, EMU_BEGIN_TAKEOVER);
+	KUNIT_EXPECT_EQ(test, priv->record[1].end, EMU_END_LOST);
+	KUNIT_EXPECT_EQ(test, priv->record[2].start, 11);
+	KUNIT_EXPECT_EQ(test, priv->record[2].cpu, 2);
+}
+
+static void ring_overwrites_the_oldest_records(struct kunit *test)
+{
+	struct ring_test *priv = test->priv;
+	unsigned long pos;
+	unsigned int i;
+
+	for (i = 0; i < EMU_RECORDS + 10; i++)
+		test_record(test, i, "x");
+	KUNIT_ASSERT_EQ(test, test_read_records(test, &pos), EMU_RECORDS);
+	KUNIT_EXPECT_EQ(test, pos, 10);
+	KUNIT_EXPECT_EQ(test, priv->record[0].cpu, 10);
+	KUNIT_EXPECT_EQ(test, priv->record[EMU_RECORDS - 1].cpu, EMU_RECORDS + 9);
+}
+
+static struct kunit_case ring_cases[] = {
+	KUNIT_CASE(ring_keeps),
+	KUNIT_CASE(ring_overwrites_the_oldest),
+	KUNIT_CASE(ring_numbers_wrap_around),
+	KUNIT_CASE(ring_debugger_writes_behind),
+	KUNIT_CASE(ring_forgets_what_is_torn),
+	KUNIT_CASE(ring_keeps_records),
+	KUNIT_CASE(ring_overwrites_the_oldest_records),
+	{}
+};
+
+static struct kunit_suite ring_suite = {
+	.name		= "serial_emu_ring",
+	.init		= ring_init,
+	.exit		= ring_exit,
+	.test_cases	= ring_cases,
+};
+
+kunit_test_suite(ring_suite);
+
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_DESCRIPTION("KUnit tests for the memory of the serial console emulator's consoles");
+MODULE_LICENSE("GPL");

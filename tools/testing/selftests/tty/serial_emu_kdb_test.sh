@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# kdb on a port of the serial console emulator. The machine stands still while it
+# talks, so it gets its commands beforehand. If one of them does not end with "go"
+# there is nothing left to do but to reset the machine.
+
+DIR="$(dirname "$(readlink -f "$0")")"
+. "$DIR"/../kselftest/ktap_helpers.sh
+
+TTY=ttyEMU0
+PEER=/dev/ttyEMU1
+KGDBOC=/sys/module/kgdboc/parameters/kgdboc
+DEBUGFS=/sys/kernel/debug/serial-emu/$TTY
+CABLE=/sys/kernel/config/serial-emu/null-modem0
+
+skip()
+{
+	ktap_skip_all "$1"
+	exit "$KSFT_SKIP"
+}
+
+# What kdb printed while these commands were typed at it
+debug()
+{
+	echo > $DEBUGFS/console
+	printf "$1" > $DEBUGFS/poll_input
+	shift
+	"$@"
+	echo g > /proc/sysrq-trigger
+	tr -d '\r' < $DEBUGFS/console > "$OUTPUT"
+}
+
+printed()
+{
+	grep -q -e "$1" "$OUTPUT"
+}
+
+result()
+{
+	if "${@:2}"; then
+		ktap_test_pass "$1"
+	else
+		ktap_test_fail "$1"
+		sed 's/^/# /' "$OUTPUT"
+	fi
+}
+
+test_go()
+{
+	debug 'go\n' true
+	printed 'Entering kdb' && printed 'kdb> go'
+}
+
+test_bt()
+{
+	debug 'set LINES=10000\nbt\ngo\n' true
+	printed 'kdb> bt' && printed 'Stack traceback' && printed 'sysrq'
+}
+
+test_lsmod()
+{
+	debug 'set LINES=10000\nlsmod\ngo\n' true
+	printed 'kdb> lsmod' && printed '^Module '
+}
+
+test_no_command()
+{
+	debug 'nonsense\ngo\n' true
+	printed 'Unknown kdb command'
+}
+
+# The empty lines are there to be lost, should they have arrived before
+type_at_the_far_end()
+{
+	printf '\n\n\n\ngo\n' >&3
+}
+
+test_far_end()
+{
+	echo 100 > $CABLE/pace
+	stty -F /dev/$TTY 50 raw -echo clocal
+	stty -F $PEER 50 raw -echo clocal
+	exec 3<> $PEER
+	debug 'version\n' type_at_the_far_end
+	exec 3>&-
+	echo 0 > $CABLE/pace
+	printed 'kdb> version' && printed 'kdb> go'
+}
+
+# What kdb printed goes to the far end when the machine goes on
+test_transmitted()
+{
+	local copy
+
+	copy=$(mktemp)
+	stty -F /dev/$TTY 115200 raw -echo clocal
+	stty -F $PEER 115200 raw -echo clocal
+	timeout 5 cat $PEER > "$copy" &
+	sleep 1
+	debug 'version\ngo\n' true
+	wait
+	grep -q 'kdb> version' "$copy"
+	set -- $?
+	rm "$copy"
+	return "$1"
+}
+
+ktap_print_header
+
+[ "$(id -u)" = 0 ] || skip "needs root"
+[ -e /dev/$TTY ] || skip "no /dev/$TTY"
+[ -w $KGDBOC ] || skip "needs CONFIG_KGDB_SERIAL_CONSOLE"
+[ -w $DEBUGFS/poll_input ] || skip "needs CONFIG_CONSOLE_POLL and debugfs"
+[ -w /proc/sysrq-trigger ] || skip "needs CONFIG_MAGIC_SYSRQ"
+grep -q ' kdb_init\| kdb_parse' /proc/kallsyms || skip "needs CONFIG_KGDB_KDB"
+sysrq=$(cat /proc/sys/kernel/sysrq 2> /dev/null)
+[ -z "$sysrq" ] || echo 1 > /proc/sys/kernel/sysrq
+pace=$(cat $CABLE/pace)
+OUTPUT=$(mktemp)
+
+echo 0 > $CABLE/pace
+exec 4<> /dev/$TTY
+echo $TTY > $KGDBOC || skip "kgdboc does not take $TTY"
+
+ktap_set_plan 6
+result "go" test_go
+result "bt" test_bt
+result "lsmod" test_lsmod
+result "no_such_command" test_no_command
+result "typed_at_the_far_end" test_far_end
+result "goes_to_the_far_end" test_transmitted
+
+echo > $KGDBOC
+exec 4>&-
+echo "$pace" > $CABLE/pace
+[ -z "$sysrq" ] || echo "$sysrq" > /proc/sys/kernel/sysrq
+rm "$OUTPUT"
+
+ktap_finished

@@ -1,0 +1,211 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Suspend and resume with ports of the serial console emulator, by the help of
+# CONFIG_PM_DEBUG, with which the system wakes up by itself.
+
+DIR="$(dirname "$(readlink -f "$0")")"
+. "$DIR"/../kselftest/ktap_helpers.sh
+
+TTY=ttyEMU0
+PEER=ttyEMU1
+DEBUGFS=/sys/kernel/debug/serial-emu/$TTY
+CABLE=/sys/kernel/config/serial-emu/null-modem0
+SWITCH=/sys/class/tty/$TTY/console
+NO_SUSPEND=/sys/module/printk/parameters/console_suspend
+SLEEP=6
+DELAY=/sys/module/suspend/parameters/pm_test_delay
+WAKEUP=/sys/class/tty/$TTY/power/wakeup
+COUNT=/sys/devices/platform/serial-emu.0/power/wakeup_active_count
+
+skip()
+{
+	ktap_skip_all "$1"
+	exit "$KSFT_SKIP"
+}
+
+result()
+{
+	if "${@:2}"; then
+		ktap_test_pass "$1"
+	else
+		ktap_test_fail "$1"
+	fi
+}
+
+suspend()
+{
+	echo "$STATE" > /sys/power/state
+}
+
+raw()
+{
+	stty -F /dev/$TTY "$1" raw -echo clocal
+	stty -F /dev/$PEER "$1" raw -echo clocal
+}
+
+# Whether what is written at one end arrives at the other one
+carries()
+{
+	local heard
+
+	echo "$1" >&"$2"
+	read -r -t 5 heard <&"$3"
+	[ "$heard" = "$1" ]
+}
+
+# Read what is left of a test
+drain()
+{
+	while read -r -t 1 -N 1000 <&"$1"; do
+		:
+	done
+}
+
+works()
+{
+	drain 3
+	drain 4
+	carries "to the peer" 3 4 && carries "to the port" 4 3
+}
+
+test_restored()
+{
+	local before after
+
+	raw 9600
+	stty -F /dev/$TTY cs7 parenb cstopb crtscts
+	stty -F /dev/$PEER cs7 parenb cstopb crtscts
+	works || return 1
+	before=$(stty -a -F /dev/$TTY)
+	suspend || return 1
+	after=$(stty -a -F /dev/$TTY)
+	[ "$before" = "$after" ] || return 1
+	# with crtscts nothing is sent unless the lines are there as well
+	works
+}
+
+# What is on the wire when the power goes is lost, what has not been sent is not
+test_lost()
+{
+	local count=0
+
+	raw 50
+	echo 100 > $CABLE/pace
+	printf '%080d' 0 >&4
+	suspend
+	echo 0 > $CABLE/pace
+	while read -r -t 1 -N 1 <&3; do
+		count=$((count + 1))
+	done
+	raw 115200
+	echo "# $count of 80 characters arrived"
+	[ $count -gt 0 ] && [ $count -lt 80 ] && works
+}
+
+# How long after the message the console printed it, in seconds
+delay_of()
+{
+	awk -v text="$1" '
+	$0 ~ text && match($0, /\[ *[0-9]+\.[0-9]+\]/) {
+		print int($2 / 1e9 - substr($0, RSTART + 1, RLENGTH - 2))
+		exit
+	}' $DEBUGFS/records
+}
+
+# Print something, and wait until the console has done that
+printed()
+{
+	local i
+
+	echo "<3>the console $1" > /dev/kmsg
+	for i in {1..100}; do
+		grep -q "the console $1" $DEBUGFS/records && return
+		sleep 0.1
+	done
+
+	return 1
+}
+
+# test_console VALUE-OF-console_suspend MINIMUM MAXIMUM
+test_console()
+{
+	local delay
+
+	echo "$1" > $NO_SUSPEND
+	echo Y > $SWITCH
+	printed "is here, $1" || return 1
+	echo > $DEBUGFS/records
+	suspend || return 1
+	printed "goes on, $1" || return 1
+	delay=$(delay_of 'Waiting for')
+	echo N > $SWITCH
+	echo Y > $NO_SUSPEND
+	# without a pace, what nobody reads has everybody wait
+	drain 4
+	echo "# printed $delay seconds later"
+	[ -n "$delay" ] && [ "$delay" -ge "$2" ] && [ "$delay" -le "$3" ]
+}
+
+# test_wakeup enabled|disabled: how often is it woken up, and for how long is it asleep?
+test_wakeup()
+{
+	local before begin
+
+	echo "$1" > $WAKEUP || return 1
+	raw 50
+	echo 100 > $CABLE/pace
+	before=$(cat $COUNT)
+	begin=$SECONDS
+	printf 'a start bit wakes the system up' >&4
+	# it may be woken up before it is asleep, which is an error
+	suspend 2> /dev/null
+	woken=$(($(cat $COUNT) - before))
+	asleep=$((SECONDS - begin))
+	echo "# woken up $woken times, asleep for $asleep seconds"
+	echo 0 > $CABLE/pace
+	echo disabled > $WAKEUP
+	drain 3
+	raw 115200
+	works
+}
+
+test_wakes_up()
+{
+	test_wakeup enabled && [ "$woken" -gt 0 ] && [ "$asleep" -lt "$SLEEP" ]
+}
+
+test_does_not_wake_up()
+{
+	test_wakeup disabled && [ "$woken" = 0 ] && [ "$asleep" -ge "$SLEEP" ]
+}
+
+ktap_print_header
+
+[ "$(id -u)" = 0 ] || skip "needs root"
+[ -e /dev/$TTY ] || skip "no /dev/$TTY"
+[ -w /sys/power/pm_test ] || skip "needs CONFIG_PM_DEBUG"
+[ -d $DEBUGFS ] || skip "needs debugfs"
+STATE=freeze
+grep -qw mem /sys/power/state && STATE=mem
+grep -qw $STATE /sys/power/state || skip "the system cannot be suspended"
+
+pace=$(cat $CABLE/pace)
+echo 0 > $CABLE/pace
+exec 3<> /dev/$TTY 4<> /dev/$PEER
+echo devices > /sys/power/pm_test
+echo $SLEEP > $DELAY
+
+ktap_set_plan 6
+result "state_is_restored" test_restored
+result "data_during_suspend_is_lost" test_lost
+result "console_is_suspended" test_console Y $((SLEEP - 1)) 60
+result "console_is_not_suspended" test_console N 0 1
+result "start_bit_wakes_up" test_wakes_up
+result "start_bit_does_not_wake_up" test_does_not_wake_up
+
+echo none > /sys/power/pm_test
+exec 3>&- 4>&-
+echo "$pace" > $CABLE/pace
+
+ktap_finished

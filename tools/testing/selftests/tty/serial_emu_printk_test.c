@@ -1,0 +1,629 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the console on a port of the serial console emulator does for printk, and
+ * to it. The console is one that is enabled at run time.
+ */
+
+#include <sched.h>
+
+#include "kselftest_harness.h"
+#include "serial_test.h"
+#include "serial_emu_cable.h"
+#include "serial_emu_console.h"
+
+/* More than the memory of a console, and that of printk, have room for */
+#define FLOOD_LINES	4000
+#define FLOOD_FORMAT	"<6>flood %05d, a line of some length so that it fills the buffers"
+
+FIXTURE(printk)
+{
+	char dir[64];
+	char sysfs[64];
+	char printk[SETTING_MAX];
+	int line;
+	int peer_line;
+	int peer;
+	int tty;
+};
+
+static int line_of(const char *dir, const char *end)
+{
+	int line;
+
+	return sscanf(get(dir, end), "ttyEMU%d", &line) == 1 ? line : -1;
+}
+
+/* In /proc/consoles, where a name is followed by a space */
+static bool is_console(int line)
+{
+	char text[4096], name[16];
+
+	snprintf(name, sizeof(name), "ttyEMU%d ", line);
+
+	return read_from("/proc/consoles", text, sizeof(text)) && strstr(text, name);
+}
+
+static int set_console(int line, const char *value)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/tty/ttyEMU%d/console", line);
+
+	return serial_write_file(path, value);
+}
+
+static long dropped(int line)
+{
+	char text[32];
+
+	return read_from(debug_file(line, "dropped"), text, sizeof(text)) ? atol(text) : -1;
+}
+
+static bool is_in_file(const char *path, const char *text)
+{
+	return read_from(path, buf, BUF_SIZE) && strstr(buf, text);
+}
+
+/* Wait until the console has it in its memory */
+static bool is_printed(int line, const char *text)
+{
+	long end = serial_now_ms() + serial_limit_ms();
+
+	while (!is_in_file(debug_file(line, "console"), text) && serial_now_ms() < end)
+		serial_sleep_ms(10);
+
+	return strstr(buf, text);
+}
+
+FIXTURE_SETUP(printk)
+{
+	const char *why = why_no_cables();
+
+	self->line = -1;
+	self->peer = -1;
+	self->tty = -1;
+	if (why)
+		SKIP(return, "%s", why);
+	if (access("/sys/kernel/debug/serial-emu", F_OK))
+		SKIP(return, "no debugfs");
+	read_from(PRINTK, self->printk, sizeof(self->printk));
+	serial_write_file(PRINTK, "8");
+
+	ASSERT_EQ(0, make_cable(self->dir, sizeof(self->dir), "printk"));
+	ASSERT_EQ(0, make(self->dir, "a"));
+	ASSERT_EQ(0, make(self->dir, "b"));
+	ASSERT_EQ(0, set(self->dir, "pace", "0"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	self->line = line_of(self->dir, "a/tty");
+	self->peer_line = line_of(self->dir, "b/tty");
+	if (access(debug_file(self->line, "console"), F_OK))
+		SKIP(return, "needs CONFIG_SERIAL_EMU_CONSOLE");
+	self->tty = open_end(self->dir, "a/tty");
+	self->peer = open_end(self->dir, "b/tty");
+	ASSERT_LE(0, self->tty);
+	ASSERT_LE(0, self->peer);
+}
+
+FIXTURE_TEARDOWN(printk)
+{
+	close(self->tty);
+	close(self->peer);
+	set(self->dir, "live", "0");
+	unmake(self->dir, "a");
+	unmake(self->dir, "b");
+	if (self->printk[0])
+		serial_write_file(PRINTK, self->printk);
+	if (self->dir[0])
+		EXPECT_EQ(0, rmdir(self->dir));
+}
+
+/* With the log of the boot behind, which a new console prints first */
+static bool begin_console(int line, int peer)
+{
+	return !set_console(line, "Y") && !say("<3>the new console is here") &&
+	       hear(peer, "the new console is here\r\n");
+}
+
+TEST_F(printk, any_port_becomes_a_console)
+{
+	ASSERT_FALSE(is_console(self->line));
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	EXPECT_TRUE(is_console(self->line));
+	EXPECT_EQ(0, set_console(self->line, "Y"));
+
+	ASSERT_EQ(0, set_console(self->line, "N"));
+	EXPECT_FALSE(is_console(self->line));
+	hear_all(self->peer);
+	ASSERT_EQ(0, say("<3>not for this console"));
+	EXPECT_TRUE(serial_nothing_arrives(self->peer));
+
+	ASSERT_EQ(0, set_console(self->line, "Y"));
+	ASSERT_EQ(0, say("<3>for this console again"));
+	EXPECT_TRUE(hear(self->peer, "for this console again\r\n"));
+	EXPECT_EQ(-EINVAL, set_console(self->line, "maybe"));
+}
+
+/* The last close leaves a port running only as long as it is a console */
+TEST_F(printk, closed_port_ends_with_the_console)
+{
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_TRUE(serial_wait_lines(self->peer, TIOCM_DSR, TIOCM_DSR));
+	close(self->tty);
+	self->tty = -1;
+	EXPECT_TRUE(serial_lines_stay(self->peer, TIOCM_DSR, TIOCM_DSR));
+	ASSERT_EQ(0, set_console(self->line, "N"));
+	EXPECT_TRUE(serial_wait_lines(self->peer, TIOCM_DSR, 0));
+
+	self->tty = open_end(self->dir, "a/tty");
+	ASSERT_LE(0, self->tty);
+	hear_all(self->peer);
+	ASSERT_EQ(4, serial_write(self->tty, "data", 4));
+	EXPECT_TRUE(serial_arrives(self->peer, "data", 4));
+}
+
+TEST_F(printk, open_port_stays_open)
+{
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(0, set_console(self->line, "N"));
+	hear_all(self->peer);
+	ASSERT_EQ(4, serial_write(self->tty, "data", 4));
+	EXPECT_TRUE(serial_arrives(self->peer, "data", 4));
+	EXPECT_TRUE(serial_lines_stay(self->peer, TIOCM_DSR, TIOCM_DSR));
+	close(self->tty);
+	self->tty = -1;
+	EXPECT_TRUE(serial_wait_lines(self->peer, TIOCM_DSR, 0));
+}
+
+TEST_F(printk, many_ports_are_consoles)
+{
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(0, set_console(self->peer_line, "Y"));
+	EXPECT_TRUE(is_console(self->line));
+	EXPECT_TRUE(is_console(self->peer_line));
+	ASSERT_EQ(0, say("<3>for both of them"));
+	EXPECT_TRUE(is_printed(self->line, "for both of them\r\n"));
+	EXPECT_TRUE(is_printed(self->peer_line, "for both of them\r\n"));
+
+	ASSERT_EQ(0, set_console(self->line, "N"));
+	ASSERT_EQ(0, say("<3>for one of them"));
+	EXPECT_TRUE(is_printed(self->peer_line, "for one of them\r\n"));
+	EXPECT_FALSE(is_in_file(debug_file(self->line, "console"), "for one of them"));
+}
+
+TEST_F(printk, removed_port_is_no_console)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_TRUE(begin_console(self->line, self->peer));
+		close(self->tty);
+		ASSERT_EQ(0, set(self->dir, "live", "0"));
+		EXPECT_FALSE(is_console(self->line));
+		ASSERT_EQ(0, say("<3>for no console"));
+		close(self->peer);
+		ASSERT_EQ(0, set(self->dir, "live", "1"));
+		self->line = line_of(self->dir, "a/tty");
+		EXPECT_FALSE(is_console(self->line));
+		/* Nothing of the last one */
+		EXPECT_FALSE(is_in_file(debug_file(self->line, "console"), "the new console"));
+		self->tty = open_end(self->dir, "a/tty");
+		self->peer = open_end(self->dir, "b/tty");
+	}
+}
+
+/* Nobody had the port open yet: its far end is to see that it is there */
+TEST_F(printk, console_raises_dtr)
+{
+	close(self->tty);
+	close(self->peer);
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	self->tty = -1;
+	self->line = line_of(self->dir, "a/tty");
+	self->peer = open_end(self->dir, "b/tty");
+	ASSERT_LE(0, self->peer);
+	EXPECT_TRUE(serial_lines_stay(self->peer, TIOCM_DSR, 0));
+	/* What a tty is before somebody sets it */
+	ASSERT_EQ(0, serial_set_speed(self->peer, 9600));
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	EXPECT_TRUE(serial_wait_lines(self->peer, TIOCM_DSR, TIOCM_DSR));
+	ASSERT_EQ(0, set_console(self->line, "N"));
+	/* The edge comes after what was printed */
+	hear_all(self->peer);
+	EXPECT_TRUE(serial_wait_lines(self->peer, TIOCM_DSR, 0));
+}
+
+static int task_open(void *arg)
+{
+	int fd = open(arg, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : 0;
+}
+
+/* Whoever waits for the carrier goes on waiting for it, and gets it */
+TEST_F(printk, open_waits_while_the_console_ends)
+{
+	struct serial_task task;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/%s", get(self->dir, "a/tty"));
+	ASSERT_EQ(0, serial_change_cflag(self->tty, CLOCAL, 0));
+	close(self->tty);
+	close(self->peer);
+	self->tty = -1;
+	task = serial_start(task_open, path);
+	EXPECT_TRUE(serial_task_sleeps(&task));
+	ASSERT_EQ(0, set_console(self->line, "Y"));
+	ASSERT_EQ(0, set_console(self->line, "N"));
+	EXPECT_TRUE(serial_task_stays(&task));
+	self->peer = open_end(self->dir, "b/tty");
+	ASSERT_LE(0, self->peer);
+	EXPECT_EQ(0, serial_task_result(&task));
+}
+
+/**
+ * struct record - a line of the file "records"
+ * @number: of the record
+ * @time: in nanoseconds
+ * @cpu: that printed it
+ * @context: thread or atomic
+ * @prio: normal, emergency or panic
+ * @begin: line, takeover or unsafe
+ * @end: line, open or lost
+ * @len: characters
+ */
+struct record {
+	unsigned long number;
+	unsigned long long time;
+	unsigned int cpu;
+	char context[16];
+	char prio[16];
+	char begin[16];
+	char end[16];
+	unsigned int len;
+};
+
+/* The record that has this text; false if there is none */
+static bool find_record(int line, const char *text, struct record *record)
+{
+	char *found;
+
+	if (!is_in_file(debug_file(line, "records"), text))
+		return false;
+	for (found = strstr(buf, text); found > buf && found[-1] != '\n'; found--)
+		;
+
+	return sscanf(found, "%lu %llu %u %15s %15s %15s %15s %u", &record->number, &record->time,
+		      &record->cpu, record->context, record->prio, record->begin, record->end,
+		      &record->len) == 8;
+}
+
+TEST_F(printk, records_tell_how_it_was_printed)
+{
+	struct record first, second;
+	char *text;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(0, say("<3>the first record"));
+	ASSERT_EQ(0, say("<3>the second record"));
+	ASSERT_TRUE(hear(self->peer, "the second record\r\n"));
+	ASSERT_TRUE(find_record(self->line, "the first record\\r\\n", &first));
+	ASSERT_TRUE(find_record(self->line, "the second record\\r\\n", &second));
+	EXPECT_LT(first.number, second.number);
+	EXPECT_LE(first.time, second.time);
+	EXPECT_STREQ("thread", second.context);
+	EXPECT_STREQ("normal", second.prio);
+	EXPECT_STREQ("line", second.begin);
+	EXPECT_STREQ("line", second.end);
+
+	/* What is there is as long as it says: up to the newlines, which are escaped */
+	text = strstr(buf, "the second record\\r\\n");
+	while (text > buf && text[-1] != '[')
+		text--;
+	EXPECT_EQ(strcspn(text, "\n") + 1 - 2, second.len);
+}
+
+TEST_F(printk, memory_can_be_cleared)
+{
+	struct record record;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_TRUE(find_record(self->line, "the new console is here", &record));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "records"), "\n"));
+	EXPECT_FALSE(find_record(self->line, "the new console is here", &record));
+	EXPECT_TRUE(is_in_file(debug_file(self->line, "console"), "the new console is here"));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "console"), "\n"));
+	EXPECT_FALSE(is_in_file(debug_file(self->line, "console"), "the new console is here"));
+
+	ASSERT_EQ(0, say("<3>a message after that"));
+	ASSERT_TRUE(hear(self->peer, "a message after that\r\n"));
+	EXPECT_TRUE(find_record(self->line, "a message after that", &record));
+	EXPECT_TRUE(is_in_file(debug_file(self->line, "console"), "a message after that"));
+}
+
+static int task_flood(void *arg)
+{
+	char text[112];
+	int i, ret;
+
+	for (i = 0; i < FLOOD_LINES; i++) {
+		snprintf(text, sizeof(text), FLOOD_FORMAT, i);
+		ret = say(text);
+		if (ret)
+			return ret;
+		/* printk's own buffer is not to overflow: this is not about it */
+		if (i % 100 == 99)
+			serial_sleep_ms(arg ? 0 : 100);
+	}
+
+	return say("<6>flood is over");
+}
+
+/* How many lines of the flood are there; -1 if they are not in order */
+static int count_lines(void)
+{
+	char *text = buf;
+	int count = 0, last = -1, number;
+
+	while ((text = strstr(text, "] flood "))) {
+		text += 8;
+		if (sscanf(text, "%5d,", &number) != 1)
+			continue;
+		if (number <= last)
+			return -1;
+		last = number;
+		count++;
+	}
+
+	return count;
+}
+
+/* The thread that prints waits for a far end that is slow, so nothing is lost */
+TEST_F(printk, slow_reader_gets_everything)
+{
+	long before, end = serial_now_ms() + 60000;
+	struct serial_task task;
+	size_t done = 0;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	before = dropped(self->line);
+	task = serial_start(task_flood, NULL);
+	buf[0] = 0;
+	while (!strstr(buf + (done > 4096 ? done - 4096 : 0), "flood is over\r\n") &&
+	       done < BUF_SIZE - 2048 && serial_now_ms() < end) {
+		done += serial_read_ms(self->peer, buf + done, 2048, 0);
+		buf[done] = 0;
+		serial_sleep_ms(5);
+	}
+	EXPECT_EQ(0, serial_task_result(&task));
+	EXPECT_EQ(FLOOD_LINES, count_lines());
+	EXPECT_EQ(before, dropped(self->line));
+}
+
+/* It does not wait for one that is not there at all: the rest of the system lives */
+TEST_F(printk, stuck_transmitter_stops_nobody)
+{
+	long before, begin;
+
+	ASSERT_EQ(-EINVAL, serial_write_file(debug_file(self->line, "stuck_ms"), "10001"));
+	ASSERT_EQ(-EINVAL, serial_write_file(debug_file(self->line, "stuck_ms"), "long"));
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	before = dropped(self->line);
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "stuck_ms"), "10000"));
+	hear_all(self->peer);
+	ASSERT_EQ(0, say("<3>a message for later"));
+	EXPECT_TRUE(serial_nothing_arrives(self->peer));
+	/* Nor is anything of the tty's sent */
+	ASSERT_EQ(4, serial_write(self->tty, "data", 4));
+	EXPECT_TRUE(serial_nothing_arrives(self->peer));
+
+	begin = serial_now_ms();
+	ASSERT_EQ(0, task_flood(self));
+	EXPECT_TRUE(is_printed(self->line, "flood is over\r\n"));
+	EXPECT_GT(9000, serial_now_ms() - begin);
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "stuck_ms"), "0"));
+	ASSERT_TRUE(hear(self->peer, "flood is over\r\n"));
+	EXPECT_LT(before, dropped(self->line));
+	EXPECT_LT(0, count_lines());
+	EXPECT_NE(FLOOD_LINES, count_lines());
+}
+
+TEST_F(printk, stuck_for_a_time)
+{
+	long begin;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	hear_all(self->peer);
+	begin = serial_now_ms();
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "stuck_ms"), "500"));
+	ASSERT_EQ(0, say("<3>half a second later"));
+	ASSERT_TRUE(hear(self->peer, "half a second later\r\n"));
+	EXPECT_LE(500, serial_now_ms() - begin);
+}
+
+/* Who waits in the thread that prints is not in the way of who ends the console */
+TEST_F(printk, stuck_console_can_be_ended)
+{
+	struct serial_task task;
+	long begin;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "stuck_ms"), "10000"));
+	task = serial_start(task_flood, self);
+	serial_sleep_ms(300);
+	begin = serial_now_ms();
+	ASSERT_EQ(0, set_console(self->line, "N"));
+	EXPECT_GT(9000, serial_now_ms() - begin);
+	EXPECT_FALSE(is_console(self->line));
+	EXPECT_EQ(0, serial_task_result(&task));
+}
+
+/* As console=...r does at boot, if the tty has it */
+TEST_F(printk, flow_control)
+{
+	ASSERT_EQ(0, serial_change_cflag(self->tty, 0, CRTSCTS));
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(0, serial_lines_off(self->peer, TIOCM_RTS));
+	ASSERT_TRUE(serial_wait_lines(self->tty, TIOCM_CTS, 0));
+	hear_all(self->peer);
+	ASSERT_EQ(0, say("<3>a message that waits"));
+	EXPECT_TRUE(serial_nothing_arrives(self->peer));
+	ASSERT_EQ(0, serial_lines_on(self->peer, TIOCM_RTS));
+	EXPECT_TRUE(hear(self->peer, "a message that waits\r\n"));
+}
+
+TEST_F(printk, cts_is_never_given)
+{
+	long before;
+
+	ASSERT_EQ(0, serial_change_cflag(self->tty, 0, CRTSCTS));
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	before = dropped(self->line);
+	ASSERT_EQ(0, serial_lines_off(self->peer, TIOCM_RTS));
+	ASSERT_TRUE(serial_wait_lines(self->tty, TIOCM_CTS, 0));
+	ASSERT_EQ(0, task_flood(self));
+	/* The last of it is kept, and the oldest makes room for it */
+	EXPECT_TRUE(is_printed(self->line, "flood is over\r\n"));
+	ASSERT_EQ(0, serial_lines_on(self->peer, TIOCM_RTS));
+	EXPECT_TRUE(hear(self->peer, "flood is over\r\n"));
+	EXPECT_LT(before, dropped(self->line));
+}
+
+/* As a driver that stays where nobody can take the console over */
+TEST_F(printk, lingers_where_it_is_unsafe)
+{
+	struct record first, second;
+
+	ASSERT_EQ(-EINVAL, serial_write_file(debug_file(self->line, "unsafe_us"), "10000001"));
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "unsafe_us"), "100000"));
+	ASSERT_EQ(0, say("<3>the first record"));
+	ASSERT_EQ(0, say("<3>the second record"));
+	ASSERT_TRUE(hear(self->peer, "the second record\r\n"));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "unsafe_us"), "0"));
+	ASSERT_TRUE(find_record(self->line, "the first record", &first));
+	ASSERT_TRUE(find_record(self->line, "the second record", &second));
+	/* The clock of the log may be one of ticks */
+	EXPECT_LE(80000000, second.time - first.time);
+}
+
+#define WRITERS		4
+
+struct writer {
+	int number;
+	int lines;
+};
+
+/* On a processor of its own, if there is one */
+static int task_write(void *arg)
+{
+	struct writer *writer = arg;
+	cpu_set_t cpus;
+	char text[64];
+	int i, ret = 0;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(writer->number % sysconf(_SC_NPROCESSORS_ONLN), &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	for (i = 0; i < writer->lines && !ret; i++) {
+		snprintf(text, sizeof(text), "<6>writer %d line %07d.", writer->number, i);
+		ret = say(text);
+	}
+
+	return ret;
+}
+
+/**
+ * struct tally - what arrived of what the writers wrote
+ * @next: the number of each one's next line
+ * @lines: how many lines of theirs there were
+ * @dropped: how many messages printk says that it dropped
+ * @torn: how many lines were not whole, or not in order
+ */
+struct tally {
+	int next[WRITERS];
+	long lines;
+	long dropped;
+	long torn;
+};
+
+static void count_line(struct tally *tally, const char *line)
+{
+	int writer, number, end = 0;
+	long dropped;
+	char *text;
+
+	if (sscanf(line, "** %ld printk messages dropped **", &dropped) == 1) {
+		tally->dropped += dropped;
+		return;
+	}
+	text = strstr(line, "] writer ");
+	if (!text)
+		return;
+	if (line[0] != '[' ||
+	    sscanf(text, "] writer %d line %7d.%n", &writer, &number, &end) != 2 ||
+	    !end || text[end] || writer < 0 || writer >= WRITERS ||
+	    number < tally->next[writer]) {
+		tally->torn++;
+		return;
+	}
+	tally->next[writer] = number + 1;
+	tally->lines++;
+}
+
+/* Count the whole lines, and return how much is left of the last one */
+static size_t count_all(struct tally *tally, size_t len)
+{
+	char *line = buf, *end;
+
+	buf[len] = 0;
+	while ((end = strstr(line, "\r\n"))) {
+		*end = 0;
+		count_line(tally, line);
+		line = end + 2;
+	}
+	len -= line - buf;
+	memmove(buf, line, len);
+
+	return len;
+}
+
+/*
+ * No line is lost but those that printk counts, none is torn, and each writer's come
+ * in order. SERIAL_EMU_RECORDS says how many there are.
+ */
+TEST_F_TIMEOUT(printk, writers_on_all_processors, 3600)
+{
+	const char *records = getenv("SERIAL_EMU_RECORDS");
+	long all = records ? atol(records) : 8000;
+	struct serial_task task[WRITERS];
+	struct writer writer[WRITERS];
+	struct tally tally = { };
+	size_t len = 0, count;
+	long before;
+	int i;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	before = dropped(self->line);
+	serial_task_seconds = 3600;
+	for (i = 0; i < WRITERS; i++) {
+		writer[i] = (struct writer) { .number = i, .lines = all / WRITERS };
+		task[i] = serial_start(task_write, &writer[i]);
+	}
+	/* A long silence is the end */
+	while ((count = serial_read_ms(self->peer, buf + len, 1, 3000))) {
+		len += count;
+		if (serial_inq(self->peer) > 0)
+			len += serial_read_ms(self->peer, buf + len, serial_inq(self->peer), 0);
+		len = count_all(&tally, len);
+	}
+	for (i = 0; i < WRITERS; i++)
+		EXPECT_EQ(0, serial_task_result(&task[i]));
+	TH_LOG("%ld lines, %ld dropped by printk", tally.lines, tally.dropped);
+	EXPECT_EQ(0, tally.torn);
+	EXPECT_LE(all - tally.lines, tally.dropped);
+	EXPECT_LT(0, tally.lines);
+	EXPECT_EQ(before, dropped(self->line));
+}
+
+TEST_HARNESS_MAIN
