@@ -52,15 +52,17 @@ test_go()
 	printed 'Entering kdb' && printed 'kdb> go'
 }
 
+# Who waits for a key after a page forgets what was typed ahead, hence the grep. (To
+# set LINES instead, kdb allocates memory, of which KASAN complains.)
 test_bt()
 {
-	debug 'set LINES=10000\nbt\ngo\n' true
-	printed 'kdb> bt' && printed 'Stack traceback' && printed 'sysrq'
+	debug 'bt | grep sysrq_handle_dbg\ngo\n' true
+	printed 'kdb> bt' && printed 'sysrq_handle_dbg+0x'
 }
 
 test_lsmod()
 {
-	debug 'set LINES=10000\nlsmod\ngo\n' true
+	debug 'lsmod | grep M\ngo\n' true
 	printed 'kdb> lsmod' && printed '^Module '
 }
 
