@@ -57,13 +57,6 @@ static struct emu_console *to_emu_console(struct console *co)
 	return container_of(co, struct emu_console, co);
 }
 
-/* The ring, and with it all that was set up before it */
-static struct emu_ring *emu_console_ring(struct emu_console *con)
-{
-	/* Pairs with smp_store_release() in emu_console_prepare() */
-	return smp_load_acquire(&con->ring);
-}
-
 static bool emu_console_has_room(struct emu_console *con)
 {
 	unsigned long used = emu_ring_head(con->ring) - READ_ONCE(con->sent);

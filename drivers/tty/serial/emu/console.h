@@ -148,6 +148,13 @@ struct emu_console {
 	struct dentry *dir;
 };
 
+/* The ring, and with it all that was set up before it; NULL if there is none yet */
+static inline struct emu_ring *emu_console_ring(struct emu_console *con)
+{
+	/* Pairs with smp_store_release() in emu_console_prepare() */
+	return smp_load_acquire(&con->ring);
+}
+
 /* ring.c */
 static inline unsigned long emu_ring_head(const struct emu_ring *ring)
 {

@@ -27,8 +27,7 @@ struct emu_ring_copy {
 static int emu_ring_open(struct inode *inode, struct file *file)
 {
 	struct emu_console *con = inode->i_private;
-	/* Pairs with smp_store_release() in emu_console_prepare() */
-	struct emu_ring *ring = smp_load_acquire(&con->ring);
+	struct emu_ring *ring = emu_console_ring(con);
 	struct emu_ring_copy *copy;
 	unsigned long pos;
 
@@ -65,8 +64,7 @@ static ssize_t emu_ring_clear(struct file *file, const char __user *buf, size_t 
 			      loff_t *ppos)
 {
 	struct emu_console *con = file_inode(file)->i_private;
-	/* Pairs with smp_store_release() in emu_console_prepare() */
-	struct emu_ring *ring = smp_load_acquire(&con->ring);
+	struct emu_ring *ring = emu_console_ring(con);
 
 	if (ring)
 		WRITE_ONCE(ring->first, READ_ONCE(ring->head));
@@ -111,20 +109,6 @@ static void emu_records_stop(struct seq_file *m, void *v)
 {
 }
 
-static const char *emu_record_prio(const struct emu_record *record)
-{
-	switch (record->prio) {
-	case NBCON_PRIO_NORMAL:
-		return "normal";
-	case NBCON_PRIO_EMERGENCY:
-		return "emergency";
-	case NBCON_PRIO_PANIC:
-		return "panic";
-	default:
-		return "none";
-	}
-}
-
 static void emu_record_show_text(struct seq_file *m, const struct emu_record *record)
 {
 	struct emu_records_copy *copy = m->private;
@@ -140,6 +124,12 @@ static void emu_record_show_text(struct seq_file *m, const struct emu_record *re
 
 static int emu_records_show(struct seq_file *m, void *v)
 {
+	static const char *const prio[] = {
+		[NBCON_PRIO_NONE]	= "none",
+		[NBCON_PRIO_NORMAL]	= "normal",
+		[NBCON_PRIO_EMERGENCY]	= "emergency",
+		[NBCON_PRIO_PANIC]	= "panic",
+	};
 	static const char *const begin[] = {
 		[EMU_BEGIN_LINE]	= "line",
 		[EMU_BEGIN_TAKEOVER]	= "takeover",
@@ -155,7 +145,7 @@ static int emu_records_show(struct seq_file *m, void *v)
 
 	seq_printf(m, "%lu %llu %u %s %s %s %s %u ",
 		   copy->number + (record - copy->record), record->time, record->cpu,
-		   record->atomic ? "atomic" : "thread", emu_record_prio(record),
+		   record->atomic ? "atomic" : "thread", prio[record->prio],
 		   begin[record->begin], end[record->end], record->len);
 	emu_record_show_text(m, record);
 	seq_putc(m, '\n');
@@ -173,8 +163,7 @@ static const struct seq_operations emu_records_ops = {
 static int emu_records_open(struct inode *inode, struct file *file)
 {
 	struct emu_console *con = inode->i_private;
-	/* Pairs with smp_store_release() in emu_console_prepare() */
-	struct emu_ring *ring = smp_load_acquire(&con->ring);
+	struct emu_ring *ring = emu_console_ring(con);
 	struct emu_records_copy *copy __free(kvfree) = kvzalloc_obj(*copy);
 	int ret;
 
@@ -208,8 +197,7 @@ static ssize_t emu_records_clear(struct file *file, const char __user *buf, size
 				 loff_t *ppos)
 {
 	struct emu_console *con = file_inode(file)->i_private;
-	/* Pairs with smp_store_release() in emu_console_prepare() */
-	struct emu_ring *ring = smp_load_acquire(&con->ring);
+	struct emu_ring *ring = emu_console_ring(con);
 
 	if (ring)
 		WRITE_ONCE(ring->records_first, READ_ONCE(ring->records));

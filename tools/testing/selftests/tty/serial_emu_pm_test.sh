@@ -24,15 +24,6 @@ skip()
 	exit "$KSFT_SKIP"
 }
 
-result()
-{
-	if "${@:2}"; then
-		ktap_test_pass "$1"
-	else
-		ktap_test_fail "$1"
-	fi
-}
-
 suspend()
 {
 	echo "$STATE" > /sys/power/state
@@ -197,12 +188,12 @@ echo devices > /sys/power/pm_test
 echo $SLEEP > $DELAY
 
 ktap_set_plan 6
-result "state_is_restored" test_restored
-result "data_during_suspend_is_lost" test_lost
-result "console_is_suspended" test_console Y $((SLEEP - 1)) 60
-result "console_is_not_suspended" test_console N 0 1
-result "start_bit_wakes_up" test_wakes_up
-result "start_bit_does_not_wake_up" test_does_not_wake_up
+ktap_test_result "state_is_restored" test_restored
+ktap_test_result "data_during_suspend_is_lost" test_lost
+ktap_test_result "console_is_suspended" test_console Y $((SLEEP - 1)) 60
+ktap_test_result "console_is_not_suspended" test_console N 0 1
+ktap_test_result "start_bit_wakes_up" test_wakes_up
+ktap_test_result "start_bit_does_not_wake_up" test_does_not_wake_up
 
 echo none > /sys/power/pm_test
 exec 3>&- 4>&-

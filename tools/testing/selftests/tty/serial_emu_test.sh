@@ -146,21 +146,12 @@ test_debugfs()
 	[ "$(cat $dir/dropped)" -ge 0 ]
 }
 
-result()
-{
-	if "${@:2}"; then
-		ktap_test_pass "$1"
-	else
-		ktap_test_fail "$1"
-	fi
-}
-
 skip_unless()
 {
 	local ok="$1" description="$2"
 
 	if [ "$ok" = 1 ]; then
-		result "${@:2}"
+		ktap_test_result "${@:2}"
 	else
 		ktap_test_skip "$description"
 	fi
@@ -195,10 +186,10 @@ debugfs=0
 
 ktap_set_plan 16
 
-result "place_in_sysfs" test_sysfs
-result "place_in_proc" test_proc
-result "unbind_and_bind" test_rebind
-result "foreign_device" test_foreign_device
+ktap_test_result "place_in_sysfs" test_sysfs
+ktap_test_result "place_in_proc" test_proc
+ktap_test_result "unbind_and_bind" test_rebind
+ktap_test_result "foreign_device" test_foreign_device
 skip_unless $console "no_console_by_accident" test_no_console
 skip_unless $debugfs "debugfs" test_debugfs
 skip_unless $module "busy_module_stays" test_busy_unload
