@@ -169,6 +169,14 @@ make_program() {
 	EOF
 }
 
+# Who outlives its parent is init's, and may be dead a while before that looks.
+gone() {
+	local state
+
+	read -r _ _ state _ 2>/dev/null <"/proc/$1/stat" || return 0
+	[ "$state" = Z ]
+}
+
 hang_up() {
 	local program
 
@@ -177,7 +185,12 @@ hang_up() {
 	exec 8>&-
 	wait_for 20 test -s "$work/home/hup" || echo "no SIGHUP"
 	await "$getty"
-	! kill -0 "$program" 2>/dev/null && grep hangup "$work/home/hup"
+	if ! wait_for 20 gone "$program"; then
+		echo "the program lives"
+		ps -e -o pid,ppid,pgid,sid,stat,tname,wchan:24,args
+		return 1
+	fi
+	grep hangup "$work/home/hup"
 }
 
 next_caller() {
