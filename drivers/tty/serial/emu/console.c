@@ -39,7 +39,7 @@
  */
 #define EMU_CONSOLE_NONE	CONFIG_SERIAL_EMU_NR_PORTS
 
-/* How much is printed, or transmitted, before others may come in between */
+/* How much is transmitted at once */
 #define EMU_CONSOLE_CHUNK	64
 
 /* printk's longest message, if it were nothing but newlines */
@@ -190,20 +190,11 @@ void emu_console_set_asleep(struct emu_port *ep, bool asleep)
 	WRITE_ONCE(ep->console->asleep, asleep);
 }
 
-/* One chunk of a message, with the newlines as a terminal wants them */
 static unsigned int emu_console_put(struct emu_console *con, const char *text, unsigned int len)
 {
-	u8 chars[EMU_CONSOLE_CHUNK];
-	unsigned int done, count = 0;
+	unsigned int done = emu_ring_print(con->ring, text, len);
 
-	for (done = 0; done < len && count < sizeof(chars) - 1; done++) {
-		if (text[done] == '\n')
-			chars[count++] = '\r';
-		chars[count++] = text[done];
-	}
-
-	emu_ring_write(con->ring, chars, count);
-	con->line_ended = chars[count - 1] == '\n';
+	con->line_ended = text[done - 1] == '\n';
 
 	return done;
 }
@@ -356,7 +347,7 @@ int emu_console_prepare(struct emu_console *con)
 	if (!ring)
 		return -ENOMEM;
 
-	con->sent = emu_ring_head(ring);
+	con->sent = READ_ONCE(ring->first);
 	/* Pairs with smp_load_acquire() in emu_console_ring() */
 	smp_store_release(&con->ring, ring);
 

@@ -162,8 +162,10 @@ static inline unsigned long emu_ring_head(const struct emu_ring *ring)
 }
 
 struct emu_ring *emu_ring_get(void);
+struct emu_ring *emu_ring_early(void);
 void emu_ring_put(struct emu_ring *ring);
 void emu_ring_write(struct emu_ring *ring, const u8 *chars, unsigned int count);
+unsigned int emu_ring_print(struct emu_ring *ring, const char *text, unsigned int len);
 void emu_ring_forget_torn(struct emu_ring *ring);
 size_t emu_ring_read(const struct emu_ring *ring, unsigned long *pos, u8 *buf, size_t size);
 struct emu_record *emu_ring_begin(struct emu_ring *ring, const struct emu_record *record);

@@ -81,6 +81,27 @@ static const struct file_operations emu_ring_fops = {
 	.llseek		= default_llseek,
 };
 
+/* With what the transmitter would find to be gone if it went on */
+static int emu_dropped_get(void *data, u64 *dropped)
+{
+	struct emu_console *con = data;
+	struct emu_ring *ring = emu_console_ring(con);
+	long gone;
+
+	guard(uart_port_lock_irqsave)(&con->ep->port);
+	*dropped = con->dropped;
+	if (!ring)
+		return 0;
+
+	gone = emu_ring_head(ring) - EMU_RING_SIZE - con->sent;
+	if (gone > 0)
+		*dropped += gone;
+
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(emu_dropped_fops, emu_dropped_get, NULL, "%llu\n");
+
 /* The records, and the text that came with them as far as it is left */
 struct emu_records_copy {
 	unsigned long number;
@@ -285,7 +306,7 @@ void emu_debugfs_add(struct emu_console *con)
 	con->dir = debugfs_create_dir(con->ep->port.name, emu_debugfs);
 	debugfs_create_file("console", 0600, con->dir, con, &emu_ring_fops);
 	debugfs_create_file("records", 0600, con->dir, con, &emu_records_fops);
-	debugfs_create_ulong("dropped", 0400, con->dir, &con->dropped);
+	debugfs_create_file_unsafe("dropped", 0400, con->dir, con, &emu_dropped_fops);
 	emu_debugfs_add_script(con);
 	debugfs_create_file_unsafe("stuck_ms", 0200, con->dir, con, &emu_stuck_fops);
 	debugfs_create_file_unsafe("unsafe_us", 0600, con->dir, con, &emu_unsafe_fops);

@@ -16,6 +16,9 @@
 
 #include "console.h"
 
+/* How much is printed before others may come in between */
+#define EMU_RING_CHUNK		64
+
 /*
  * The first console has this one, which can be found by name in a dump of a
  * machine that has crashed.
@@ -27,7 +30,8 @@ static atomic_t emu_boot_ring_is_used;
  * emu_ring_get - memory for a console
  *
  * Context: process; may sleep.
- * Return: the memory, in which nothing is kept, or NULL if there is none.
+ * Return: the memory, in which nothing is kept but what was printed before there was
+ *	a port, or NULL if there is none.
  */
 struct emu_ring *emu_ring_get(void)
 {
@@ -35,6 +39,17 @@ struct emu_ring *emu_ring_get(void)
 		return &emu_boot_ring;
 
 	return kvzalloc_obj(struct emu_ring);
+}
+
+/**
+ * emu_ring_early - memory for a console that is there before all others
+ *
+ * Context: any.
+ * Return: what the first call of emu_ring_get() returns, or did.
+ */
+struct emu_ring *emu_ring_early(void)
+{
+	return &emu_boot_ring;
 }
 
 /**
@@ -86,6 +101,32 @@ void emu_ring_write(struct emu_ring *ring, const u8 *chars, unsigned int count)
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(emu_ring_write);
+
+/**
+ * emu_ring_print - print one chunk of a message, with newlines as terminals want them
+ * @ring: the ring
+ * @text: the message
+ * @len: its length, at least 1
+ *
+ * Between two chunks others may come in.
+ *
+ * Context: any. The caller owns the console, or is alone on the machine.
+ * Return: how much of @text was printed, at least 1.
+ */
+unsigned int emu_ring_print(struct emu_ring *ring, const char *text, unsigned int len)
+{
+	u8 chars[EMU_RING_CHUNK];
+	unsigned int done, count = 0;
+
+	for (done = 0; done < len && count < sizeof(chars) - 1; done++) {
+		if (text[done] == '\n')
+			chars[count++] = '\r';
+		chars[count++] = text[done];
+	}
+	emu_ring_write(ring, chars, count);
+
+	return done;
+}
 
 /**
  * emu_ring_forget_torn - begin again after what is whole

@@ -443,7 +443,7 @@ TEST_F(far, nothing_old)
 }
 
 /* Who only writes need not read */
-TEST_F(far, write_only)
+TEST_F_TIMEOUT(far, write_only, 120)
 {
 	static char data[200000];
 

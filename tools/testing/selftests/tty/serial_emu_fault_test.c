@@ -219,7 +219,7 @@ static int step_fail(int nth, const struct step *step, int *failed)
 	return n - 1;
 }
 
-TEST_F_TIMEOUT(fault, cable, 600)
+TEST_F_TIMEOUT(fault, cable, 1800)
 {
 	int i, way, count, failed = 0, all = 0;
 

@@ -72,10 +72,11 @@ test_no_command()
 	printed 'Unknown kdb command'
 }
 
-# The empty lines are there to be lost, should they have arrived before
+# The empty lines are there to be lost, should they have arrived before. More of
+# them would not be on the way, but wait to be sent.
 type_at_the_far_end()
 {
-	printf '\n\n\n\ngo\n' >&3
+	printf '\n\n\n\n\n\n\n\n\n\n\n\ngo\n' >&3
 }
 
 test_far_end()
@@ -90,22 +91,33 @@ test_far_end()
 	printed 'kdb> version' && printed 'kdb> go'
 }
 
+# A lock can be looked at only if it spins, which it does on neither of these kernels
+far_end_is_heard()
+{
+	! uname -v | grep -q PREEMPT_RT &&
+		[ "$(cat /sys/devices/system/cpu/kernel_max)" != 0 ]
+}
+
 # What kdb printed goes to the far end when the machine goes on
 test_transmitted()
 {
-	local copy
+	local copy reader tries=100
 
 	copy=$(mktemp)
 	stty -F /dev/$TTY 115200 raw -echo clocal
 	stty -F $PEER 115200 raw -echo clocal
-	timeout 5 cat $PEER > "$copy" &
+	cat $PEER > "$copy" &
+	reader=$!
 	sleep 1
 	debug 'version\ngo\n' true
-	wait
-	grep -q 'kdb> version' "$copy"
-	set -- $?
+	until grep -q 'kdb> version' "$copy" || [ $tries -eq 0 ]; do
+		tries=$((tries - 1))
+		sleep 0.1
+	done
+	kill $reader
+	wait $reader
 	rm "$copy"
-	return "$1"
+	[ $tries -gt 0 ]
 }
 
 ktap_print_header
@@ -130,7 +142,11 @@ result "go" test_go
 result "bt" test_bt
 result "lsmod" test_lsmod
 result "no_such_command" test_no_command
-result "typed_at_the_far_end" test_far_end
+if far_end_is_heard; then
+	result "typed_at_the_far_end" test_far_end
+else
+	ktap_test_skip "typed_at_the_far_end"
+fi
 result "goes_to_the_far_end" test_transmitted
 
 echo > $KGDBOC

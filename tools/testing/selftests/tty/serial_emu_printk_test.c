@@ -15,6 +15,8 @@
 #define FLOOD_LINES	6000
 /* More than the memory of a console has room for */
 #define BURST_LINES	2500
+/* The memory has room for more */
+#define TRICKLE_LINES	300
 #define FLOOD_FORMAT	"<6>flood %05d, a line of some length so that it fills the buffers"
 
 FIXTURE(printk)
@@ -372,6 +374,11 @@ static int task_flood(void *arg)
 	return say_lines(FLOOD_LINES, 50, -1);
 }
 
+static int task_trickle(void *arg)
+{
+	return say_lines(TRICKLE_LINES, 0, -1);
+}
+
 static int task_burst(void *arg)
 {
 	return say_lines(BURST_LINES, 0, *(int *)arg);
@@ -500,6 +507,23 @@ TEST_F(printk, flow_control)
 	EXPECT_TRUE(hear(self->peer, "a message that waits\r\n"));
 }
 
+/* The console drives the line only while it prints, as the tty does */
+TEST_F(printk, rs485)
+{
+	struct serial_rs485 rs485 = { .flags = SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND };
+	int edges;
+
+	ASSERT_EQ(0, ioctl(self->tty, TIOCSRS485, &rs485));
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	EXPECT_TRUE(serial_wait_lines(self->peer, TIOCM_CTS, 0));
+	edges = serial_icount(self->peer).cts;
+	ASSERT_EQ(0, say("<3>a message on a shared line"));
+	EXPECT_TRUE(hear(self->peer, "a message on a shared line\r\n"));
+	EXPECT_TRUE(serial_wait_lines(self->peer, TIOCM_CTS, 0));
+	EXPECT_LE(edges + 2, serial_icount(self->peer).cts);
+	EXPECT_TRUE(serial_lines_stay(self->peer, TIOCM_CTS, 0));
+}
+
 TEST_F_TIMEOUT(printk, cts_is_never_given, FLOOD_TIMEOUT)
 {
 	long before;
@@ -513,9 +537,12 @@ TEST_F_TIMEOUT(printk, cts_is_never_given, FLOOD_TIMEOUT)
 	ASSERT_EQ(0, say_lines(BURST_LINES, 0, -1));
 	/* The last of it is kept, and the oldest makes room for it */
 	EXPECT_TRUE(is_printed(self->line, "flood is over\r\n"));
+	/* It is counted when it is overwritten, not when it would have been sent */
+	EXPECT_LT(before, dropped(self->line));
+	before = dropped(self->line);
 	ASSERT_EQ(0, serial_lines_on(self->peer, TIOCM_RTS));
 	EXPECT_TRUE(hear(self->peer, "flood is over\r\n"));
-	EXPECT_LT(before, dropped(self->line));
+	EXPECT_LE(before, dropped(self->line));
 }
 
 /* As a driver that stays where nobody can take the console over */
@@ -534,6 +561,41 @@ TEST_F(printk, lingers_where_it_is_unsafe)
 	ASSERT_TRUE(find_record(self->line, "the second record", &second));
 	/* The clock of the log may be one of ticks */
 	EXPECT_LE(80000000, second.time - first.time);
+}
+
+/* All processors, one of which prints, are asked for their stacks, most by an NMI */
+TEST_F_TIMEOUT(printk, nmi_while_the_thread_prints, FLOOD_TIMEOUT)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct serial_task task;
+	char text[64];
+	int i;
+
+	if (cpus < 2)
+		SKIP(return, "needs two processors");
+	if (access("/proc/sysrq-trigger", W_OK))
+		SKIP(return, "needs CONFIG_MAGIC_SYSRQ");
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	/* The log may have such lines already */
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "console"), "\n"));
+	/* It goes on for seconds when the task is done, and there is nothing else to do */
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "unsafe_us"), "20000"));
+	serial_task_seconds = FLOOD_TIMEOUT;
+	task = serial_start(task_trickle, NULL);
+	EXPECT_EQ(0, serial_task_result_ms(&task, 240000));
+	ASSERT_EQ(0, serial_write_file("/proc/sysrq-trigger", "l"));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "unsafe_us"), "0"));
+	ASSERT_TRUE(is_printed(self->line, "flood is over\r\n"));
+	/* The other processor's comes after that of the one that asks */
+	if (!is_printed(self->line, "NMI backtrace for cpu"))
+		SKIP(return, "this architecture has no such NMI");
+	for (i = 0; i < cpus; i++) {
+		snprintf(text, sizeof(text), "NMI backtrace for cpu %d", i);
+		EXPECT_TRUE(is_printed(self->line, text));
+	}
+	/* It came when the thread was where nobody may take the console over */
+	EXPECT_TRUE(is_printed(self->line, "emu_console_write"));
+	EXPECT_EQ(TRICKLE_LINES, count_lines());
 }
 
 #define WRITERS		4
