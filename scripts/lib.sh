@@ -141,3 +141,31 @@ build_selftests() {
 		O="$build/headers" TARGETS=tty FORCE_TARGETS=1 \
 		INSTALL_PATH="$out/kselftest" install
 }
+
+# in_vm NAME VM-OPTION... -- CMD...
+# Run something that prints TAP in the VM, with what it prints in $out/NAME.tap. What
+# the kernel and the VM have to say about it is one more case, $out/NAME-vm.tap.
+in_vm() {
+	local name=$1 rc=0
+	shift
+	"$top/scripts/vm" --log "$out/$name.log" "$@" >"$out/$name.tap" \
+		2>"$out/$name.err" || rc=$?
+	tr -d '\r' <"$out/$name.tap" >"$out/$name.tap.new"
+	mv "$out/$name.tap.new" "$out/$name.tap"
+	case $rc in
+	124)	verdict "$name" "not ok 1 time was up" ;;
+	125)	verdict "$name" "not ok 1 the guest died" ;;
+	126)	verdict "$name" "not ok 1 the kernel complained" ;;
+	*)	verdict "$name" "ok 1 the kernel did not complain" ;;
+	esac
+	# a status that no case explains; 4 is kselftest's for a skipped test
+	if [ $rc -ne 0 ] && [ $rc -ne 4 ] && ! grep -q 'not ok' "$out/$name.tap" "$out/$name-vm.tap"; then
+		verdict "$name" "not ok 1 exit status $rc"
+	fi
+	[ ! -s "$out/$name.err" ] || cat "$out/$name.err" >&2
+}
+
+# verdict NAME CASE
+verdict() {
+	printf 'TAP version 13\n1..1\n%s\n' "$2" >"$out/$1-vm.tap"
+}
