@@ -407,22 +407,36 @@ static int emu_cable_depend(struct emu_cable *cable)
 	return 0;
 }
 
+/*
+ * Under su_mutex an end is made, and becomes part of configfs' tree. All cables need
+ * it, so it is not held while this one's ports are being removed, which can take long.
+ */
+static void emu_cable_lock_with_ends(struct emu_cable *cable)
+{
+	mutex_lock(&emu_subsys.su_mutex);
+	while (!mutex_trylock(&cable->lock)) {
+		mutex_unlock(&emu_subsys.su_mutex);
+		mutex_lock(&cable->lock);
+		mutex_unlock(&cable->lock);
+		mutex_lock(&emu_subsys.su_mutex);
+	}
+}
+
 static int emu_cable_go_live(struct emu_cable *cable)
 {
 	int ret = 0;
 
-	/* Under this lock an end is made, and becomes part of configfs' tree */
-	mutex_lock(&emu_subsys.su_mutex);
-	guard(mutex)(&cable->lock);
+	emu_cable_lock_with_ends(cable);
 	if (!cable->live)
 		ret = emu_cable_depend(cable);
 	mutex_unlock(&emu_subsys.su_mutex);
-	if (ret || cable->live)
-		return ret;
 
-	ret = emu_cable_activate(cable);
-	if (ret)
-		emu_cable_undepend(cable, cable->nr_ends);
+	if (!ret && !cable->live) {
+		ret = emu_cable_activate(cable);
+		if (ret)
+			emu_cable_undepend(cable, cable->nr_ends);
+	}
+	mutex_unlock(&cable->lock);
 
 	return ret;
 }
@@ -476,9 +490,14 @@ static const struct configfs_item_operations emu_cable_item_ops = {
 
 static struct config_group *emu_cable_make_end(struct config_group *group, const char *name)
 {
+	struct emu_cable *cable = to_emu_cable(&group->cg_item);
 	struct emu_cable_end *end;
 
-	end = emu_cable_add_end(to_emu_cable(&group->cg_item));
+	/* Its directories are there as long as it is, which is why it depends on none */
+	if (cable->permanent)
+		return ERR_PTR(-EPERM);
+
+	end = emu_cable_add_end(cable);
 	if (IS_ERR(end))
 		return ERR_CAST(end);
 

@@ -18,6 +18,8 @@
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/kfifo.h>
+#include <linux/limits.h>
+#include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/sched/clock.h>
@@ -35,9 +37,9 @@
 /*
  * The index of a port that is no console. A negative one means any port: then
  * printk stores there the port of a console= that it could not match, and serial
- * core takes that port for the console.
+ * core takes that port for the console. No console= has reason to name this one.
  */
-#define EMU_CONSOLE_NONE	CONFIG_SERIAL_EMU_NR_PORTS
+#define EMU_CONSOLE_NONE	SHRT_MAX
 
 /* How much is transmitted at once */
 #define EMU_CONSOLE_CHUNK	64
@@ -306,12 +308,16 @@ static void emu_console_wait_for_room(struct emu_console *con)
 	WRITE_ONCE(con->stalled, true);
 }
 
-/* Only threads print with this lock held, so it is also where they wait */
+/*
+ * Only threads print with this lock held, so it is also where they wait. Who registers
+ * the console takes it as well, perhaps before there is a transmitter to wait for.
+ */
 static void emu_console_device_lock(struct console *co, unsigned long *flags)
 {
 	struct emu_console *con = to_emu_console(co);
 
-	emu_console_wait_for_room(con);
+	if (!hlist_unhashed_lockless(&co->node))
+		emu_console_wait_for_room(con);
 	__uart_port_lock_irqsave(&con->ep->port, flags);
 }
 

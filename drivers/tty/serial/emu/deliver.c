@@ -183,12 +183,13 @@ static void emu_wire_feed_pending(struct emu_wire *wire, struct emu_port *rx, kt
 }
 
 /* How far a character had got at a time, as emu_sampler_feed() wants it */
-static u64 emu_wire_progress(struct emu_wire *wire, ktime_t time, unsigned int pace)
+static u64 emu_wire_progress(struct emu_wire *wire, ktime_t begun, ktime_t time,
+			     unsigned int pace)
 {
-	if (time <= wire->begun)
+	if (time <= begun)
 		return 0;
 
-	return emu_sampler_ticks(&wire->sampler, time - wire->begun, pace) * wire->sampler.tick;
+	return emu_sampler_ticks(&wire->sampler, time - begun, pace) * wire->sampler.tick;
 }
 
 /* Let the receiver see a character, or a part of it */
@@ -232,6 +233,8 @@ static void emu_wire_deliver_char(struct emu_wire *wire, struct emu_port *rx,
 				  const struct emu_round *round, const struct emu_event *event)
 {
 	struct emu_frame frame = { .data = event->value };
+	/* Nobody changes it after the character was taken, but who begins the next one */
+	ktime_t begun = wire->begun;
 	u64 from = 0;
 
 	if (round->far)
@@ -243,9 +246,9 @@ static void emu_wire_deliver_char(struct emu_wire *wire, struct emu_port *rx,
 	emu_wire_tune(wire, rx);
 	/* The plug may have been put in when it had begun */
 	if (round->pace)
-		from = emu_wire_progress(wire, round->joined, round->pace);
+		from = emu_wire_progress(wire, begun, round->joined, round->pace);
 	if (from || emu_wire_is_sampled(wire, rx, &wire->frame)) {
-		emu_wire_feed_until(wire, rx, max(wire->begun, round->joined), round->pace);
+		emu_wire_feed_until(wire, rx, max(begun, round->joined), round->pace);
 		emu_wire_feed_char(wire, rx, event->value, from, U64_MAX, event->time);
 	} else {
 		frame.data &= GENMASK(rx->format.data_bits - 1, 0);
@@ -406,14 +409,27 @@ static unsigned int emu_wire_step(struct emu_wire *wire, struct emu_port *rx,
 	return 0;
 }
 
+/* The character that is being shifted out, and when it began; nothing if there is none */
+static bool emu_wire_peek_shifting(struct emu_wire *wire, struct emu_event *event)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	if (!wire->shifting || !kfifo_peek(&wire->events, event))
+		return false;
+	event->time = wire->begun;
+
+	return true;
+}
+
 /* What the receiver sees of a line on which nothing is sent at present */
 static void emu_wire_settle_paced(struct emu_wire *wire, struct emu_port *rx,
 				  struct emu_round *round)
 {
-	bool shifting = wire->shifting;
+	struct emu_event event = { .time = round->now };
+	bool shifting = emu_wire_peek_shifting(wire, &event);
 	u64 ticks;
 
-	emu_wire_feed_until(wire, rx, shifting ? wire->begun : round->now, round->pace);
+	emu_wire_feed_until(wire, rx, event.time, round->pace);
 	ticks = emu_sampler_pending(&wire->sampler, !wire->low);
 	if (!ticks || shifting)
 		return;
@@ -431,26 +447,19 @@ static void emu_wire_settle(struct emu_wire *wire, struct emu_port *rx, struct e
 		emu_wire_feed_pending(wire, rx, round->now);
 }
 
-/* The character that is being shifted out, if there is one */
-static bool emu_wire_peek_shifting(struct emu_wire *wire, struct emu_event *event)
-{
-	guard(spinlock_irqsave)(&wire->lock);
-
-	return wire->shifting && kfifo_peek(&wire->events, event);
-}
-
 /* The plug is pulled out: the rest of a character that is under way looks like mark */
 static void emu_wire_cut(struct emu_wire *wire, struct emu_port *rx, struct emu_round *round)
 {
 	struct emu_event event;
 
-	if (!round->pace || !emu_wire_peek_shifting(wire, &event) || wire->begun > round->now)
+	if (!round->pace || !emu_wire_peek_shifting(wire, &event) || event.time > round->now)
 		return;
 
 	emu_wire_tune(wire, rx);
-	emu_wire_feed_until(wire, rx, wire->begun, round->pace);
+	emu_wire_feed_until(wire, rx, event.time, round->pace);
 	emu_wire_feed_char(wire, rx, event.value, 0,
-			   emu_wire_progress(wire, round->now, round->pace), round->now);
+			   emu_wire_progress(wire, event.time, round->now, round->pace),
+			   round->now);
 	emu_wire_feed_pending(wire, rx, round->now);
 }
 

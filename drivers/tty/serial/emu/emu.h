@@ -10,8 +10,9 @@
  * Locking: the transmitter puts events on a wire under its own port lock, the
  * wire's work takes them off and runs under the receiver's port lock. No two
  * port locks are ever held at the same time. emu_wire::lock nests inside a port
- * lock. Nothing of serial core or of this driver nests inside it; in particular
- * no two of them are held at the same time either.
+ * lock, and no two of them are held at the same time either. Inside it, what serial core
+ * does with a received character under the port lock is done as well, which sleeps
+ * nowhere and takes neither a port lock nor a wire's.
  */
 
 #ifndef _SERIAL_EMU_H
@@ -172,7 +173,8 @@ struct emu_clock {
  * @joined: when it was plugged in last
  * @format: what the transmitter is set to
  * @shifting: whether the first event is a character that has left the FIFO
- * @frame: the format of that character, or of what came before
+ * @frame: the format of that character, or of what came before; changed by whoever
+ *	holds @running, who reads it without @lock
  * @begun: when it began
  * @clock: when it ends, or when the one before it ended
  * @running: whoever takes events off the wire holds this; protects what is below.

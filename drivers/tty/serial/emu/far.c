@@ -33,6 +33,7 @@
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/time64.h>
 #include <linux/timekeeping.h>
@@ -107,7 +108,8 @@ enum emu_far_event_type {
  *	whoever takes events off @out
  * @shape: the format
  * @backlog: whether the wire had no room for all there was
- * @drained: whether all that was written is sent; read and written without a lock
+ * @drain: protects @drained, which is also read without it
+ * @drained: whether all that was written is sent
  */
 struct emu_far {
 	struct device dev;
@@ -140,6 +142,8 @@ struct emu_far {
 	bool own;
 	struct emu_format shape;
 	bool backlog;
+	/* The wires' locks nest inside it */
+	spinlock_t drain;
 	bool drained;
 };
 
@@ -417,7 +421,10 @@ void emu_far_transmit(struct emu_far *far)
 		done = true;
 	}
 	far->backlog = !kfifo_is_empty(&far->events);
-	WRITE_ONCE(far->drained, !far->backlog && emu_wire_is_idle(far->out));
+	/* Whoever writes more meanwhile says that it is not, before or after */
+	scoped_guard(spinlock, &far->drain)
+		WRITE_ONCE(far->drained, kfifo_is_empty(&far->events) &&
+					 emu_wire_is_idle(far->out));
 	/* There is room, or all is sent */
 	if (done || far->drained)
 		wake_up_interruptible(&far->wait);
@@ -481,13 +488,13 @@ static int emu_far_open(struct inode *inode, struct file *file)
 	emu_far_reset(far);
 	far->opened = true;
 	file->private_data = far;
-	emu_far_plug(far);
-	emu_wire_set_lines(far->out, EMU_FAR_LINES);
-	/* Who does not read must not be waited for */
+	/* Before the port is told that somebody is there. Who does not read is not waited for. */
 	if (file->f_mode & FMODE_READ)
 		emu_wire_set_far_rx(far->in, far);
 	if (file->f_mode & FMODE_WRITE)
 		emu_wire_set_far_tx(far->out, far);
+	emu_far_plug(far);
+	emu_wire_set_lines(far->out, EMU_FAR_LINES);
 
 	return stream_open(inode, file);
 }
@@ -723,7 +730,8 @@ static ssize_t emu_far_write_one(struct emu_far *far, const char __user *buf, si
 		return -ENODEV;
 	emu_far_put_record(far, &head);
 	/* Not before: the wire's work would find nothing to send, and say so */
-	WRITE_ONCE(far->drained, false);
+	scoped_guard(spinlock, &far->drain)
+		WRITE_ONCE(far->drained, false);
 	emu_wire_kick(far->out);
 
 	return sizeof(head) + head.length;
@@ -818,6 +826,7 @@ static struct emu_far *emu_far_alloc(const struct emu_end *end)
 	far->out = end->out;
 	init_waitqueue_head(&far->wait);
 	mutex_init(&far->lock);
+	spin_lock_init(&far->drain);
 	mutex_init(&far->reading);
 	mutex_init(&far->writing);
 

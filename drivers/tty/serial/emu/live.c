@@ -8,6 +8,7 @@
  */
 
 #include <linux/cleanup.h>
+#include <linux/compiler.h>
 #include <linux/device.h>
 #include <linux/device/driver.h>
 #include <linux/err.h>
@@ -102,6 +103,10 @@ void emu_cable_free(struct emu_cable *cable)
 struct emu_cable_end *emu_cable_add_end(struct emu_cable *cable)
 {
 	struct emu_cable_end *end;
+
+	/* Until its ports are gone, for which nobody waits here */
+	if (READ_ONCE(cable->live))
+		return ERR_PTR(-EBUSY);
 
 	guard(mutex)(&cable->lock);
 
@@ -429,7 +434,7 @@ int emu_cable_activate(struct emu_cable *cable)
 		if (ret)
 			goto err_remove_ports;
 	}
-	cable->live = true;
+	WRITE_ONCE(cable->live, true);
 
 	return 0;
 
@@ -458,5 +463,5 @@ void emu_cable_deactivate(struct emu_cable *cable)
 	for (i = 0; i < cable->nr_ends; i++)
 		emu_end_remove_port(cable->end[i]);
 	emu_cable_exit_wires(cable);
-	cable->live = false;
+	WRITE_ONCE(cable->live, false);
 }

@@ -105,7 +105,7 @@ void emu_poll_put_char(struct uart_port *port, unsigned char c)
 ssize_t emu_poll_type(struct emu_console *con, const char __user *buf, size_t count)
 {
 	unsigned int copied;
-	int ret;
+	ssize_t ret;
 
 	/* For what it will print, since serial core does not say so if the tty is open */
 	ret = emu_console_prepare(con);

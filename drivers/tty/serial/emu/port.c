@@ -118,6 +118,9 @@ static void emu_port_set_pace(struct emu_port *ep, struct emu_wire *wire, unsign
 
 	if (pace && wire == emu_port_out(ep))
 		WRITE_ONCE(ep->port.frame_time, min(frame_time, UINT_MAX));
+	/* Nobody else tells the loop that the cable has another pace */
+	if (ep->looped && wire == ep->out && emu_wire_pace(&ep->loop) != pace)
+		emu_wire_set_pace(&ep->loop, pace);
 }
 
 /* Is there something that could be sent? */
@@ -516,8 +519,9 @@ bool emu_port_tty_is_there(unsigned int line)
 
 /*
  * The tty layer and serial core keep this when a port is removed, for the next one
- * of that number. Nobody can open it yet; but who had the last one open, and was
- * hung up, may still have that tty, which then is this port's, too.
+ * of that number. Who had the last one open, and was hung up, may still have that
+ * tty, which then is this port's, too. The memory stays, for somebody who was about to
+ * open the last one may have found it.
  */
 static void emu_port_init_tty(unsigned int line)
 {
@@ -528,10 +532,8 @@ static void emu_port_init_tty(unsigned int line)
 	tport->close_delay = EMU_CLOSE_DELAY;
 	tport->closing_wait = EMU_CLOSING_WAIT;
 
-	if (emu_port_tty_is_there(line))
-		return;
-	kfree(driver->termios[line]);
-	driver->termios[line] = NULL;
+	if (driver->termios[line] && !emu_port_tty_is_there(line))
+		*driver->termios[line] = driver->init_termios;
 }
 
 /**

@@ -43,6 +43,8 @@ static int emu_serdev_describe(struct emu_serdev *serdev, unsigned int line,
 	serdev->port = of_changeset_create_node(&serdev->changes, root, name);
 	if (!serdev->port)
 		return -ENOMEM;
+	/* The port's device is made with it, the platform bus need not make another one */
+	of_node_set_flag(serdev->port, OF_POPULATED);
 	serdev->device = of_changeset_create_node(&serdev->changes, serdev->port, "device");
 	if (!serdev->device)
 		return -ENOMEM;

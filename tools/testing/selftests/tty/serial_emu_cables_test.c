@@ -97,6 +97,29 @@ TEST_F(cable, loopback)
 	EXPECT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, 0));
 }
 
+/* What is looped has the pace of the cable, at any time */
+TEST_F(cable, pace_of_a_loop)
+{
+	char data[60], got[60];
+	long begin;
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	self->a = open_end(self->dir, "a/tty");
+	ASSERT_LE(0, self->a);
+	ASSERT_EQ(0, serial_set_speed(self->a, 50));
+	ASSERT_EQ(0, serial_lines_on(self->a, TIOCM_LOOP));
+	if (!(serial_lines(self->a) & TIOCM_LOOP))
+		SKIP(return, "no loopback mode");
+	memset(data, 'x', sizeof(data));
+	/* Twelve seconds */
+	begin = serial_now_ms();
+	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
+	ASSERT_EQ(0, set(self->dir, "pace", "0"));
+	EXPECT_EQ(sizeof(got), serial_read(self->a, got, sizeof(got)));
+	EXPECT_GT(11000, serial_now_ms() - begin);
+	EXPECT_EQ(0, memcmp(data, got, sizeof(got)));
+}
+
 /* Each input from either side's outputs, or always on or off */
 TEST_F(cable, wiring)
 {
@@ -269,6 +292,7 @@ TEST_F(cable, the_first_ones_stay)
 		SKIP(return, "the driver was loaded with null_modems=0");
 	EXPECT_EQ(-EPERM, unmake(TOP, "null-modem0"));
 	EXPECT_EQ(-EPERM, unmake(TOP, "null-modem0/port0"));
+	EXPECT_EQ(-EPERM, make(TOP, "null-modem0/c"));
 	EXPECT_EQ(-EEXIST, make(TOP, "null-modem0"));
 	EXPECT_STREQ("1", get(TOP, "null-modem0/live"));
 }
@@ -276,8 +300,9 @@ TEST_F(cable, the_first_ones_stay)
 /* A port has nothing of the one that had its number before */
 TEST_F(cable, begins_as_new)
 {
-	struct termios2 fresh;
+	struct serial_icounter_struct count;
 	struct serial_struct ss, old;
+	struct termios2 fresh;
 
 	ASSERT_EQ(0, make_pair(self->dir));
 	self->a = open_end(self->dir, "a/tty");
@@ -286,6 +311,14 @@ TEST_F(cable, begins_as_new)
 	ASSERT_LE(0, self->b);
 	ASSERT_EQ(3, serial_write(self->b, "old", 3));
 	ASSERT_EQ(0, serial_drain(self->b));
+	ASSERT_EQ(2, serial_write(self->a, "as", 2));
+	ASSERT_EQ(0, serial_drain(self->a));
+	ASSERT_EQ(0, serial_lines_off(self->b, TIOCM_RTS));
+	ASSERT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, 0));
+	ASSERT_TRUE(serial_wait_counter(self->a, offsetof(struct serial_icounter_struct, rx), 3));
+	count = serial_icount(self->a);
+	ASSERT_EQ(2, count.tx);
+	ASSERT_LT(0, count.cts);
 	ASSERT_EQ(0, serial_set_speed(self->a, 1234));
 	ASSERT_EQ(0, serial_change_cflag(self->a, 0, CSTOPB | PARENB));
 	ASSERT_EQ(0, ioctl(self->a, TIOCGSERIAL, &old));
@@ -307,7 +340,10 @@ TEST_F(cable, begins_as_new)
 	ASSERT_EQ(0, ioctl(self->a, TIOCGSERIAL, &ss));
 	EXPECT_EQ(old.closing_wait, ss.closing_wait);
 	EXPECT_EQ(old.close_delay, ss.close_delay);
-	EXPECT_EQ(0, serial_icount(self->a).rx);
+	count = serial_icount(self->a);
+	EXPECT_EQ(0, count.rx);
+	EXPECT_EQ(0, count.tx);
+	EXPECT_EQ(0, count.cts);
 	EXPECT_TRUE(serial_nothing_arrives(self->a));
 }
 
@@ -562,6 +598,29 @@ static long available(void)
 	return kib;
 }
 
+/* How many numbers the driver has for ports, and how many are not in use */
+static int count_free_ports(void)
+{
+	char line[128], path[64];
+	int i, first, last, count = 0;
+	FILE *file;
+
+	file = fopen("/proc/tty/drivers", "re");
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%*s /dev/ttyEMU %*d %d-%d", &first, &last) != 2)
+			continue;
+		for (i = 0; i <= last - first; i++) {
+			snprintf(path, sizeof(path), "/sys/class/tty/ttyEMU%d", i);
+			count += !!access(path, F_OK);
+		}
+	}
+	fclose(file);
+
+	return count;
+}
+
 /* The names of the ports' directories, so that no two rounds have the same order */
 static void nth_cable(char *dir, size_t size, const char *prefix, int i, int count, int round)
 {
@@ -606,8 +665,8 @@ TEST_F_TIMEOUT(cable, as_many_as_there_are_numbers, 7200)
 {
 	const char *env = getenv("SERIAL_EMU_ROUNDS");
 	int64_t begin, up = 0, down = 0;
-	int i, count, ret = 0, round;
-	long before, used;
+	int i, count, ret = 0, round, ports = count_free_ports();
+	long before, used, lost;
 	char dir[128];
 
 	for (count = 0; count < MAX_CABLES && !ret; count++) {
@@ -615,7 +674,8 @@ TEST_F_TIMEOUT(cable, as_many_as_there_are_numbers, 7200)
 		ASSERT_EQ(0, mkdir(dir, 0755));
 		ret = make_pair(dir);
 	}
-	TH_LOG("%d cables", count - 1);
+	TH_LOG("%d cables, %d ports are free", count - 1, ports);
+	EXPECT_EQ(ports / 2, count - 1);
 	EXPECT_EQ(-ENOSPC, ret);
 	EXPECT_STREQ("0", get(dir, "live"));
 	EXPECT_STREQ("", get(dir, "a/tty"));
@@ -643,7 +703,9 @@ TEST_F_TIMEOUT(cable, as_many_as_there_are_numbers, 7200)
 		TH_LOG("%d ports, %d times: %lld us up, %lld us down, %ld bytes for each",
 		       2 * count, round, (long long)up / round / count / 2,
 		       (long long)down / round / count / 2, used * 1024 / count / 2);
-		TH_LOG("%ld KiB less are available than before", before - available());
+		lost = before - available();
+		TH_LOG("%ld KiB less are available than before", lost);
+		EXPECT_GT(used / 10, lost);
 	}
 
 	for (i = 0; i < count; i++) {

@@ -202,6 +202,21 @@ TEST_F(far, keeps_the_order)
 	}
 }
 
+TEST_F(far, is_heard_in_order)
+{
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_set_speed(self->port, 110));
+	ASSERT_TRUE(serial_wait_lines(self->port, TIOCM_CTS, TIOCM_CTS));
+	/* Nearly a second */
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "0123456789", 10));
+	ASSERT_EQ(0, put_lines(self->fd, 0));
+	EXPECT_TRUE(serial_lines_stay(self->port, TIOCM_CTS, TIOCM_CTS));
+	EXPECT_TRUE(serial_wait_lines(self->port, TIOCM_CTS, 0));
+	EXPECT_EQ(10, serial_icount(self->port).rx);
+	EXPECT_TRUE(serial_arrives(self->port, "0123456789", 10));
+}
+
 TEST_F(far, speaks_to_the_port)
 {
 	struct serial_icounter_struct before;
@@ -391,6 +406,50 @@ TEST_F(far, nonblock_and_poll)
 	EXPECT_EQ(-EAGAIN, ret);
 	pfd.events = POLLOUT;
 	EXPECT_EQ(0, poll(&pfd, 1, 0));
+	ASSERT_EQ(0, serial_set_speed(self->port, 115200));
+	EXPECT_EQ(1, poll(&pfd, 1, serial_limit_ms()));
+	EXPECT_EQ(POLLOUT, pfd.revents);
+}
+
+/* More than there is room for */
+static int task_put_much(void *arg)
+{
+	static unsigned char data[SERIAL_EMU_MAX_LENGTH];
+	int i, ret = 0;
+
+	for (i = 0; i < 10 && !ret; i++)
+		ret = put(*(int *)arg, SERIAL_EMU_DATA, data, sizeof(data));
+
+	return ret;
+}
+
+TEST_F(far, writer_waits_for_room)
+{
+	struct serial_task task;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_set_speed(self->port, 300));
+	ASSERT_EQ(0, serial_set_nonblock(self->fd, false));
+	task = serial_start(task_put_much, &self->fd);
+	EXPECT_TRUE(serial_task_sleeps(&task));
+	EXPECT_TRUE(serial_task_stays(&task));
+	ASSERT_EQ(0, serial_set_speed(self->port, 115200));
+	EXPECT_EQ(0, serial_task_result_ms(&task, 2 * serial_limit_ms()));
+}
+
+TEST_F(far, writer_ends_with_the_cable)
+{
+	struct serial_task task;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_set_speed(self->port, 300));
+	ASSERT_EQ(0, serial_set_nonblock(self->fd, false));
+	task = serial_start(task_put_much, &self->fd);
+	EXPECT_TRUE(serial_task_sleeps(&task));
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	EXPECT_EQ(-ENODEV, serial_task_result(&task));
 }
 
 /* fsync() waits until all is sent, so that a break can have a length */
@@ -414,6 +473,60 @@ TEST_F(far, fsync_drains)
 	EXPECT_TRUE(serial_arrives(self->port, "1234567890123456789012345\0", 26));
 	EXPECT_EQ(before.brk + 1, serial_icount(self->port).brk);
 	EXPECT_EQ(0, fsync(self->fd));
+}
+
+/* What fsync() waited for has been sent, however soon the program is gone */
+TEST_F(far, fsync_is_reliable)
+{
+	int i, count = 0;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_set_speed(self->port, 115200));
+	ASSERT_EQ(0, serial_set_nonblock(self->fd, false));
+	for (i = 0; i < 200; i++) {
+		ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "first", 5));
+		ASSERT_EQ(0, fsync(self->fd));
+		ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "second", 6));
+		ASSERT_EQ(0, fsync(self->fd));
+		close(self->fd);
+		count += 11;
+		ASSERT_TRUE(serial_wait_counter(self->port,
+						offsetof(struct serial_icounter_struct, rx),
+						count)) TH_LOG("round %d", i);
+		serial_flush(self->port, TCIFLUSH);
+		self->fd = open(self->node, O_RDWR | O_CLOEXEC);
+		ASSERT_LE(0, self->fd);
+	}
+}
+
+/* Without a pace the program gets all that waited for it, from the first character on */
+TEST_F(far, gets_what_waited)
+{
+	struct record record;
+	int i, count;
+
+	ASSERT_EQ(0, set(self->dir, "pace", "0"));
+	close(self->fd);
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_change_cflag(self->port, 0, CRTSCTS));
+	for (i = 0; i < 100; i++) {
+		ASSERT_TRUE(serial_wait_lines(self->port, TIOCM_CTS, 0));
+		ASSERT_EQ(100, write(self->port, "0123456789012345678901234567890123456789"
+				     "012345678901234567890123456789012345678901234567890123456789",
+				     100));
+		self->fd = open_far(self->node);
+		ASSERT_LE(0, self->fd);
+		for (count = 0; count < 100; count += record.head.length)
+			if (!find_record(self->fd, SERIAL_EMU_DATA, &record))
+				break;
+		ASSERT_EQ(100, count) TH_LOG("round %d", i);
+		/* What comes after it is not the next one's */
+		put_all(self->fd);
+		close(self->fd);
+		self->fd = -1;
+	}
 }
 
 /* What one program has not sent yet, the next one's port does not receive */

@@ -8,6 +8,7 @@
  * SERIAL_EMU_KO names the module, if it is not where it is usually installed.
  */
 
+#include <dirent.h>
 #include <limits.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -156,11 +157,35 @@ static int step_undo(const struct step *step)
 	return rmdir(step->path) ? -errno : 0;
 }
 
-static bool step_left_nothing(const struct step *step)
+static int count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	int count = 0;
+
+	if (!dir)
+		return 0;
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+
+	return count;
+}
+
+/* How many there are of the things that a cable can leave behind */
+static int count_things(void)
+{
+	return count_entries("/sys/class/tty") + count_entries("/sys/bus/platform/devices") +
+	       count_entries("/sys/kernel/debug/serial-emu") +
+	       count_entries("/dev/serial-emu") + count_entries("/dev/serial-emu/fault");
+}
+
+static bool step_left_nothing(const struct step *step, int things)
 {
 	char value = 0;
 	int fd;
 
+	if (count_things() != things)
+		return false;
 	if (!step->value)
 		return access(step->path, F_OK);
 	fd = open(step->path, O_RDONLY | O_CLOEXEC);
@@ -185,6 +210,10 @@ static const struct step ways[][MAX_STEPS] = {
 		{ CABLE }, { CABLE "/a" }, { CABLE "/b" },
 		{ CABLE "/live", "1", "0" },
 	}, {
+		{ CABLE }, { CABLE "/topology", "loopback", "null-modem" },
+		{ CABLE "/a" },
+		{ CABLE "/live", "1", "0" },
+	}, {
 		{ CABLE }, { CABLE "/topology", "bus", "null-modem" },
 		{ CABLE "/a" }, { CABLE "/b" }, { CABLE "/c" },
 		{ CABLE "/live", "1", "0" },
@@ -199,6 +228,7 @@ static const struct step ways[][MAX_STEPS] = {
 static int step_fail(int nth, const struct step *step, int *failed)
 {
 	bool met = true, good = true;
+	int things = count_things();
 	int n, ret = 0;
 
 	for (n = 1; n < MAX_NTH && good; n++) {
@@ -209,7 +239,7 @@ static int step_fail(int nth, const struct step *step, int *failed)
 		if (!met)
 			break;
 		/* Some failures are survived */
-		good = ret ? step_left_nothing(step) : !step_undo(step);
+		good = ret ? step_left_nothing(step, things) : !step_undo(step);
 	}
 	if (met || !good || ret) {
 		printf("# %s: allocation %d, %s\n", step->path, n, strerror(-ret));
@@ -234,6 +264,26 @@ TEST_F_TIMEOUT(fault, cable, 1800)
 	}
 	EXPECT_LT(20, failed);
 	TH_LOG("%d allocations, %d of them fatal", all, failed);
+}
+
+/* A port becomes a console */
+TEST_F_TIMEOUT(fault, console, 600)
+{
+	struct step step = {
+		.path	= "/sys/class/tty/ttyEMU0/console",
+		.value	= "Y",
+		.undo	= "N",
+	};
+	int failed = 0;
+
+	if (access(step.path, W_OK))
+		SKIP(return, "needs CONFIG_SERIAL_EMU_CONSOLE");
+	if (!step_left_nothing(&step, count_things()))
+		SKIP(return, "is a console");
+	ASSERT_LE(0, step_fail(self->nth, &step, &failed));
+	EXPECT_LT(0, failed);
+	EXPECT_EQ(0, step_undo(&step));
+	EXPECT_TRUE(port_works(&self->paths));
 }
 
 static int open_module(void)

@@ -72,6 +72,16 @@ test_no_command()
 	printed 'Unknown kdb command'
 }
 
+# It takes no more than there is room for, which is 1024 characters
+test_full()
+{
+	printf '%1021s' '' | tr ' ' '\n' > $DEBUGFS/poll_input
+	printf 'go\n' > $DEBUGFS/poll_input || return 1
+	! printf 'x' 2> /dev/null > $DEBUGFS/poll_input || return 1
+	debug '' true
+	printed 'kdb> go'
+}
+
 # The empty lines are there to be lost, should they have arrived before. More of
 # them would not be on the way, but wait to be sent.
 type_at_the_far_end()
@@ -137,11 +147,12 @@ echo 0 > $CABLE/pace
 exec 4<> /dev/$TTY
 echo $TTY > $KGDBOC || skip "kgdboc does not take $TTY"
 
-ktap_set_plan 6
+ktap_set_plan 7
 result "go" test_go
 result "bt" test_bt
 result "lsmod" test_lsmod
 result "no_such_command" test_no_command
+result "as_much_as_there_is_room_for" test_full
 if far_end_is_heard; then
 	result "typed_at_the_far_end" test_far_end
 else

@@ -17,6 +17,10 @@
 #define BURST_LINES	2500
 /* The memory has room for more */
 #define TRICKLE_LINES	300
+/* For so long it is observed whether processors go on, and how many of them are */
+#define TICK_MS		5000
+#define MAX_CPUS	4
+#define LONG_MESSAGE	"three seconds and more on a line of three hundred bits per second, as they were"
 #define FLOOD_FORMAT	"<6>flood %05d, a line of some length so that it fills the buffers"
 
 FIXTURE(printk)
@@ -384,6 +388,11 @@ static int task_burst(void *arg)
 	return say_lines(BURST_LINES, 0, *(int *)arg);
 }
 
+static int task_burst_alone(void *arg)
+{
+	return say_lines(BURST_LINES, 20, -1);
+}
+
 /* How many lines of the flood are there; -1 if they are not in order */
 static int count_lines(void)
 {
@@ -424,6 +433,93 @@ TEST_F_TIMEOUT(printk, slow_reader_gets_everything, FLOOD_TIMEOUT)
 	EXPECT_EQ(0, serial_task_result(&task));
 	EXPECT_EQ(FLOOD_LINES, count_lines());
 	EXPECT_EQ(before, dropped(self->line));
+}
+
+/* Milliseconds that so many characters take */
+static long line_ms(size_t count, int baud)
+{
+	return count * 10000 / baud;
+}
+
+static int set_line(const char *dir, int a, int b, int baud)
+{
+	return set(dir, "pace", "100") ?: serial_set_speed(a, baud) ?: serial_set_speed(b, baud);
+}
+
+/* printk's backlog waits for the line as well, when the console's memory is full */
+TEST_F_TIMEOUT(printk, line_has_a_speed, FLOOD_TIMEOUT)
+{
+	long before, begin, end = serial_now_ms() + 240000;
+	struct serial_task task;
+	size_t done = 0;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	hear_all(self->peer);
+	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 115200));
+	before = dropped(self->line);
+	begin = serial_now_ms();
+	serial_task_seconds = FLOOD_TIMEOUT;
+	task = serial_start(task_burst_alone, NULL);
+	buf[0] = 0;
+	while (!strstr(buf + (done > 4096 ? done - 4096 : 0), "flood is over\r\n") &&
+	       done < BUF_SIZE - 2048 && serial_now_ms() < end) {
+		done += serial_read_ms(self->peer, buf + done, 2048, 100);
+		buf[done] = 0;
+	}
+	begin = serial_now_ms() - begin;
+	TH_LOG("%zu characters in %ld ms", done, begin);
+	EXPECT_LE(line_ms(done, 115200), begin);
+	EXPECT_EQ(0, serial_task_result(&task));
+	EXPECT_EQ(BURST_LINES, count_lines());
+	EXPECT_EQ(before, dropped(self->line));
+}
+
+/* The longest that nothing else could run on a processor, in milliseconds */
+static int task_tick(void *arg)
+{
+	struct sched_param param = { .sched_priority = 10 };
+	long last, now, worst = 0, end;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(*(int *)arg, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus) ||
+	    sched_setscheduler(0, SCHED_FIFO, &param))
+		return -errno;
+	last = serial_now_ms();
+	for (end = last + TICK_MS; last < end; last = now) {
+		serial_sleep_ms(1);
+		now = serial_now_ms();
+		if (now - last > worst)
+			worst = now - last;
+	}
+
+	return worst;
+}
+
+/* No processor is held up for the time that a slow line takes */
+TEST_F(printk, slow_line_holds_nobody_up)
+{
+	struct serial_task task[MAX_CPUS];
+	int i, worst, cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	long begin;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	hear_all(self->peer);
+	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 300));
+	for (i = 0; i < cpus && i < MAX_CPUS; i++)
+		task[i] = serial_start(task_tick, &i);
+	begin = serial_now_ms();
+	ASSERT_EQ(0, say("<3>a message that takes " LONG_MESSAGE));
+	EXPECT_TRUE(hear(self->peer, LONG_MESSAGE "\r\n"));
+	begin = serial_now_ms() - begin;
+	EXPECT_LE(line_ms(strlen(buf), 300), begin);
+	while (i-- > 0) {
+		worst = serial_task_result_ms(&task[i], 2 * TICK_MS);
+		TH_LOG("processor %d: %d ms of %ld", i, worst, begin);
+		EXPECT_LE(0, worst);
+		EXPECT_GT(begin / 2, worst);
+	}
 }
 
 /* It does not wait for one that is not there at all: the rest of the system lives */
@@ -596,6 +692,56 @@ TEST_F_TIMEOUT(printk, nmi_while_the_thread_prints, FLOOD_TIMEOUT)
 	/* It came when the thread was where nobody may take the console over */
 	EXPECT_TRUE(is_printed(self->line, "emu_console_write"));
 	EXPECT_EQ(TRICKLE_LINES, count_lines());
+}
+
+/* A script for a debugger that nobody reads */
+TEST_F(printk, poll_input_refuses_bad_memory)
+{
+	int fd = open(debug_file(self->line, "poll_input"), O_WRONLY | O_CLOEXEC);
+	void *volatile nowhere = (void *)1;
+
+	if (fd < 0)
+		SKIP(return, "needs CONFIG_CONSOLE_POLL");
+	EXPECT_EQ(-1, write(fd, nowhere, 10));
+	EXPECT_EQ(EFAULT, errno);
+	close(fd);
+}
+
+static int task_kill_cable(void *arg)
+{
+	return set(arg, "live", "0");
+}
+
+static int task_make_end(void *arg)
+{
+	return make(arg, "c");
+}
+
+/* The removal of a console waits for what it prints, but who makes other cables does not */
+TEST_F_TIMEOUT(printk, slow_removal_holds_up_no_other_cable, FLOOD_TIMEOUT)
+{
+	struct serial_task removal, end, flood;
+	char dir[64];
+	long begin;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	hear_all(self->peer);
+	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 300));
+	serial_task_seconds = FLOOD_TIMEOUT;
+	flood = serial_start(task_burst_alone, NULL);
+	EXPECT_EQ(0, serial_task_result_ms(&flood, 240000));
+	removal = serial_start(task_kill_cable, self->dir);
+	ASSERT_TRUE(serial_task_stays(&removal));
+	end = serial_start(task_make_end, self->dir);
+	serial_sleep_ms(50);
+	begin = serial_now_ms();
+	ASSERT_EQ(0, make_cable(dir, sizeof(dir), "other"));
+	begin = serial_now_ms() - begin;
+	EXPECT_TRUE(serial_task_stays(&removal));
+	EXPECT_EQ(-EBUSY, serial_task_result(&end));
+	EXPECT_EQ(0, serial_task_result_ms(&removal, 240000));
+	EXPECT_EQ(0, rmdir(dir));
+	TH_LOG("%ld ms", begin);
 }
 
 #define WRITERS		4

@@ -10,6 +10,7 @@
 #include "kselftest_harness.h"
 
 #include <dirent.h>
+#include <glob.h>
 
 #include "serial_test.h"
 #include "serial_emu_cable.h"
@@ -101,6 +102,7 @@ TEST_F(serdev, gnss_receiver)
 	struct serial_emu_format format;
 	char name[300], got[256];
 	struct record record;
+	glob_t found;
 
 	if (!has_driver())
 		SKIP(return, "no CONFIG_GNSS_UBX_SERIAL");
@@ -108,6 +110,8 @@ TEST_F(serdev, gnss_receiver)
 	EXPECT_STREQ("u-blox,neo-8", get(self->dir, "a/serdev"));
 	self->fd = set_live(self->dir, self->node);
 	ASSERT_LE(0, self->fd);
+	/* The port's device is serial-emu.<number> */
+	EXPECT_NE(0, glob("/sys/bus/platform/devices/serial-emu-*", 0, NULL, &found));
 	ASSERT_TRUE(wait_gnss(name, sizeof(name), true));
 	/* Nobody but the driver can have the port */
 	EXPECT_STREQ("", get(self->dir, "a/tty"));
