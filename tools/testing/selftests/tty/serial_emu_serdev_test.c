@@ -53,6 +53,9 @@ static bool wait_gnss(char *name, size_t size, bool there)
 
 	while (find_gnss(name, size) != there && serial_now_ms() < end)
 		serial_sleep_ms(10);
+	/* The device is in sysfs before it has a node */
+	while (there && access(name, F_OK) && serial_now_ms() < end)
+		serial_sleep_ms(10);
 
 	return find_gnss(name, size) == there;
 }
