@@ -13,6 +13,7 @@
  */
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/cdev.h>
 #include <linux/cleanup.h>
 #include <linux/container_of.h>
@@ -34,6 +35,7 @@
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/time64.h>
 #include <linux/timekeeping.h>
@@ -146,6 +148,11 @@ struct emu_far {
 	spinlock_t drain;
 	bool drained;
 };
+
+/* The same to programs of 32 bits, which is why it needs no translation */
+static_assert(offsetof(struct serial_emu_record, time) == 8);
+static_assert(sizeof(struct serial_emu_record) == 16);
+static_assert(sizeof(struct serial_emu_format) == 8);
 
 static dev_t emu_far_region;
 static DEFINE_IDA(emu_far_minors);

@@ -464,12 +464,45 @@ static int task_switch_live(void *arg)
 	return 0;
 }
 
+/* If that end is a program just now */
+static void use_far(const char *dir)
+{
+	static char data[64];
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/serial-emu/%s/b", strrchr(dir, '/') + 1);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	serial_sleep_ms(serial_now_ns() % 5);
+	while (read(fd, data, sizeof(data)) > 0)
+		;
+	if (write(fd, data, sizeof(data)) > 0)
+		fsync(fd);
+	close(fd);
+}
+
+/* If that end is a port just now */
+static void use_console(const char *dir)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/class/tty/%s/console", get(dir, "a/tty"));
+	if (serial_write_file(path, "Y"))
+		return;
+	serial_sleep_ms(serial_now_ns() % 5);
+	serial_write_file(path, "N");
+}
+
 static int task_use_ports(void *arg)
 {
 	static char data[5000];
 	int fd;
 
 	while (serial_now_ms() < stress_end) {
+		use_far(arg);
+		use_console(arg);
 		fd = open_end(arg, serial_now_ns() % 2 ? "a/tty" : "b/tty");
 		if (fd < 0)
 			continue;
@@ -493,6 +526,7 @@ static int task_set_attributes(void *arg)
 		set(arg, "plugged", serial_now_ns() % 2 ? "0" : "1");
 		set(arg, "a/cts", "self-rts");
 		set(arg, "b/rx_fifo", "1");
+		set(arg, "b/kind", serial_now_ns() % 2 ? "tty" : "fd");
 		get(arg, "a/tty");
 	}
 

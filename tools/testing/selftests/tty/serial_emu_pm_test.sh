@@ -49,14 +49,15 @@ carries()
 drain()
 {
 	while read -r -t 1 -N 1000 <&"$1"; do
-		:
+		printf %s "$REPLY"
 	done
+	printf %s "$REPLY"
 }
 
 works()
 {
-	drain 3
-	drain 4
+	drain 3 > /dev/null
+	drain 4 > /dev/null
 	carries "to the peer" 3 4 && carries "to the port" 4 3
 }
 
@@ -121,7 +122,7 @@ printed()
 # test_console VALUE-OF-console_suspend MINIMUM MAXIMUM
 test_console()
 {
-	local delay
+	local delay heard
 
 	echo "$1" > $NO_SUSPEND
 	echo Y > $SWITCH
@@ -133,7 +134,9 @@ test_console()
 	echo N > $SWITCH
 	echo Y > $NO_SUSPEND
 	# without a pace, what nobody reads has everybody wait
-	drain 4
+	heard=$(drain 4)
+	grep -q 'Waiting for' <<< "$heard" || return 1
+	grep -q "goes on, $1" <<< "$heard" || return 1
 	echo "# printed $delay seconds later"
 	[ -n "$delay" ] && [ "$delay" -ge "$2" ] && [ "$delay" -le "$3" ]
 }
@@ -156,7 +159,7 @@ test_wakeup()
 	echo "# woken up $woken times, asleep for $asleep seconds"
 	echo 0 > $CABLE/pace
 	echo disabled > $WAKEUP
-	drain 3
+	drain 3 > /dev/null
 	raw 115200
 	works
 }
