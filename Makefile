@@ -21,7 +21,7 @@ help:
 ## make test      all tests (SUITES="kunit selftests ...": some of them)
 ## make check     all that can be checked without running the driver
 ##                (CHECKS="checkpatch sparse ...": some of it)
-## make soak      the long runs, on the debug kernel
+## make soak      the long runs: hours, most of them on the debug kernels
 ## make bench     what a pair of ports costs, and how exact its rates are
 ## make series    write patches/ and the files beside it from build/linux
 ## make send      mail the series; without SEND=1 only show what would be done
