@@ -648,14 +648,14 @@ TEST_F(printk, lingers_where_it_is_unsafe)
 
 	ASSERT_EQ(-EINVAL, serial_write_file(debug_file(self->line, "unsafe_us"), "10000001"));
 	ASSERT_TRUE(begin_console(self->line, self->peer));
-	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "unsafe_us"), "100000"));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "unsafe_us"), "400000"));
 	ASSERT_EQ(0, say("<3>the first record"));
 	ASSERT_EQ(0, say("<3>the second record"));
 	ASSERT_TRUE(hear(self->peer, "the second record\r\n"));
 	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "unsafe_us"), "0"));
 	ASSERT_TRUE(find_record(self->line, "the first record", &first));
 	ASSERT_TRUE(find_record(self->line, "the second record", &second));
-	/* The clock of the log may be one of ticks */
+	/* A delay that is a loop of instructions may be shorter than what was asked for */
 	EXPECT_LE(80000000, second.time - first.time);
 }
 
