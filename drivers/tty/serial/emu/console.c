@@ -22,6 +22,7 @@
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/serial_core.h>
 #include <linux/slab.h>
@@ -316,7 +317,7 @@ static void emu_console_device_lock(struct console *co, unsigned long *flags)
 {
 	struct emu_console *con = to_emu_console(co);
 
-	if (!hlist_unhashed_lockless(&co->node))
+	if (!hlist_unhashed_lockless(&co->node) || current == co->kthread)
 		emu_console_wait_for_room(con);
 	__uart_port_lock_irqsave(&con->ep->port, flags);
 }

@@ -495,12 +495,13 @@ static int emu_far_open(struct inode *inode, struct file *file)
 	emu_far_reset(far);
 	far->opened = true;
 	file->private_data = far;
-	/* Before the port is told that somebody is there. Who does not read is not waited for. */
+	emu_far_plug(far);
+	/* Who does not read must not be waited for */
 	if (file->f_mode & FMODE_READ)
 		emu_wire_set_far_rx(far->in, far);
 	if (file->f_mode & FMODE_WRITE)
 		emu_wire_set_far_tx(far->out, far);
-	emu_far_plug(far);
+	/* Last, as that may be what the port waits for to send */
 	emu_wire_set_lines(far->out, EMU_FAR_LINES);
 
 	return stream_open(inode, file);

@@ -429,12 +429,13 @@ int emu_cable_activate(struct emu_cable *cable)
 	if (ret)
 		return ret;
 
+	/* Who has the lock sees nothing of that unless all of it succeeds */
+	WRITE_ONCE(cable->live, true);
 	for (i = 0; i < cable->nr_ends; i++) {
 		ret = emu_cable_add_port(cable, i);
 		if (ret)
 			goto err_remove_ports;
 	}
-	WRITE_ONCE(cable->live, true);
 
 	return 0;
 
@@ -442,6 +443,7 @@ err_remove_ports:
 	while (i--)
 		emu_end_remove_port(cable->end[i]);
 	emu_cable_exit_wires(cable);
+	WRITE_ONCE(cable->live, false);
 
 	return ret;
 }

@@ -105,7 +105,7 @@ void emu_poll_put_char(struct uart_port *port, unsigned char c)
 ssize_t emu_poll_type(struct emu_console *con, const char __user *buf, size_t count)
 {
 	unsigned int copied;
-	ssize_t ret;
+	int ret;
 
 	/* For what it will print, since serial core does not say so if the tty is open */
 	ret = emu_console_prepare(con);
@@ -116,7 +116,10 @@ ssize_t emu_poll_type(struct emu_console *con, const char __user *buf, size_t co
 
 	if (count && kfifo_is_full(&con->script))
 		return -ENOSPC;
+	/* Which returns it as an unsigned int */
 	ret = kfifo_from_user(&con->script, buf, count, &copied);
+	if (ret)
+		return ret;
 
-	return ret ?: copied;
+	return copied;
 }

@@ -130,6 +130,21 @@ TEST_F(far, tells_what_is)
 	EXPECT_FALSE(get_record_ms(self->fd, &record, SERIAL_QUIET_MS));
 }
 
+/* Of a port that is open already, there is no edge that was not there */
+TEST_F(far, tells_what_is_open)
+{
+	struct record record;
+
+	close(self->fd);
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	serial_sleep_ms(SERIAL_QUIET_MS);
+	self->fd = open_far(self->node);
+	ASSERT_LE(0, self->fd);
+	ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_LINES, &record));
+	EXPECT_EQ(OUTPUTS, record_u32(&record) & OUTPUTS);
+}
+
 TEST_F(far, hears_the_port)
 {
 	struct serial_emu_format format;
@@ -206,9 +221,9 @@ TEST_F(far, is_heard_in_order)
 {
 	self->port = open_port(self->tty);
 	ASSERT_LE(0, self->port);
-	ASSERT_EQ(0, serial_set_speed(self->port, 110));
+	ASSERT_EQ(0, serial_set_speed(self->port, 50));
 	ASSERT_TRUE(serial_wait_lines(self->port, TIOCM_CTS, TIOCM_CTS));
-	/* Nearly a second */
+	/* Two seconds */
 	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "0123456789", 10));
 	ASSERT_EQ(0, put_lines(self->fd, 0));
 	EXPECT_TRUE(serial_lines_stay(self->port, TIOCM_CTS, TIOCM_CTS));
@@ -476,7 +491,7 @@ TEST_F(far, fsync_drains)
 }
 
 /* What fsync() waited for has been sent, however soon the program is gone */
-TEST_F(far, fsync_is_reliable)
+TEST_F_TIMEOUT(far, fsync_is_reliable, 120)
 {
 	int i, count = 0;
 
@@ -501,7 +516,7 @@ TEST_F(far, fsync_is_reliable)
 }
 
 /* Without a pace the program gets all that waited for it, from the first character on */
-TEST_F(far, gets_what_waited)
+TEST_F_TIMEOUT(far, gets_what_waited, 120)
 {
 	struct record record;
 	int i, count;

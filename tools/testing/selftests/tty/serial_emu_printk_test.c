@@ -169,6 +169,43 @@ TEST_F(printk, closed_port_ends_with_the_console)
 	EXPECT_TRUE(serial_arrives(self->peer, "data", 4));
 }
 
+/* Milliseconds that so many characters take */
+static long line_ms(size_t count, int baud)
+{
+	return count * 10000 / baud;
+}
+
+static int set_line(const char *dir, int a, int b, int baud)
+{
+	return set(dir, "pace", "100") ?: serial_set_speed(a, baud) ?: serial_set_speed(b, baud);
+}
+
+static int task_close(void *arg)
+{
+	return close(*(int *)arg) ? -errno : 0;
+}
+
+/* Who closes the port waits for what is still to be sent, and loses nothing of it */
+TEST_F_TIMEOUT(printk, close_is_not_disturbed, 120)
+{
+	struct serial_task task;
+	char data[40], got[40];
+
+	memset(data, 'x', sizeof(data));
+	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 110));
+	/* Four seconds */
+	ASSERT_EQ(sizeof(data), serial_write(self->tty, data, sizeof(data)));
+	task = serial_start(task_close, &self->tty);
+	close(self->tty);
+	self->tty = -1;
+	EXPECT_TRUE(serial_task_stays(&task));
+	EXPECT_EQ(0, set_console(self->line, "N"));
+	EXPECT_EQ(0, serial_task_result_ms(&task, 3 * serial_limit_ms()));
+	EXPECT_EQ(sizeof(got), serial_read(self->peer, got, sizeof(got)));
+	EXPECT_EQ(0, memcmp(data, got, sizeof(got)));
+	EXPECT_TRUE(serial_wait_lines(self->peer, TIOCM_DSR, 0));
+}
+
 TEST_F(printk, open_port_stays_open)
 {
 	ASSERT_TRUE(begin_console(self->line, self->peer));
@@ -435,17 +472,6 @@ TEST_F_TIMEOUT(printk, slow_reader_gets_everything, FLOOD_TIMEOUT)
 	EXPECT_EQ(before, dropped(self->line));
 }
 
-/* Milliseconds that so many characters take */
-static long line_ms(size_t count, int baud)
-{
-	return count * 10000 / baud;
-}
-
-static int set_line(const char *dir, int a, int b, int baud)
-{
-	return set(dir, "pace", "100") ?: serial_set_speed(a, baud) ?: serial_set_speed(b, baud);
-}
-
 /* printk's backlog waits for the line as well, when the console's memory is full */
 TEST_F_TIMEOUT(printk, line_has_a_speed, FLOOD_TIMEOUT)
 {
@@ -498,7 +524,7 @@ static int task_tick(void *arg)
 }
 
 /* No processor is held up for the time that a slow line takes */
-TEST_F(printk, slow_line_holds_nobody_up)
+TEST_F_TIMEOUT(printk, slow_line_holds_nobody_up, 120)
 {
 	struct serial_task task[MAX_CPUS];
 	int i, worst, cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -507,6 +533,7 @@ TEST_F(printk, slow_line_holds_nobody_up)
 	ASSERT_TRUE(begin_console(self->line, self->peer));
 	hear_all(self->peer);
 	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 300));
+	hear_all(self->peer);
 	for (i = 0; i < cpus && i < MAX_CPUS; i++)
 		task[i] = serial_start(task_tick, &i);
 	begin = serial_now_ms();
