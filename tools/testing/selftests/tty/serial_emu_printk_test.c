@@ -180,8 +180,11 @@ static int set_line(const char *dir, int a, int b, int baud)
 	return set(dir, "pace", "100") ?: serial_set_speed(a, baud) ?: serial_set_speed(b, baud);
 }
 
+/* The last one, when the test has closed it */
 static int task_close(void *arg)
 {
+	serial_sleep_ms(SERIAL_QUIET_MS);
+
 	return close(*(int *)arg) ? -errno : 0;
 }
 
@@ -198,6 +201,7 @@ TEST_F_TIMEOUT(printk, close_is_not_disturbed, 120)
 	task = serial_start(task_close, &self->tty);
 	close(self->tty);
 	self->tty = -1;
+	serial_sleep_ms(3 * SERIAL_QUIET_MS);
 	EXPECT_TRUE(serial_task_stays(&task));
 	EXPECT_EQ(0, set_console(self->line, "N"));
 	EXPECT_EQ(0, serial_task_result_ms(&task, 3 * serial_limit_ms()));
