@@ -414,7 +414,7 @@ void emu_far_transmit(struct emu_far *far)
 {
 	ktime_t time = far->backlog ? 0 : ktime_get();
 	struct emu_format format;
-	bool done = false;
+	bool done = false, drained;
 	u32 event;
 
 	/* Who says nothing about it has the format that the port has */
@@ -429,11 +429,12 @@ void emu_far_transmit(struct emu_far *far)
 	}
 	far->backlog = !kfifo_is_empty(&far->events);
 	/* Whoever writes more meanwhile says that it is not, before or after */
-	scoped_guard(spinlock, &far->drain)
-		WRITE_ONCE(far->drained, kfifo_is_empty(&far->events) &&
-					 emu_wire_is_idle(far->out));
+	scoped_guard(spinlock, &far->drain) {
+		drained = kfifo_is_empty(&far->events) && emu_wire_is_idle(far->out);
+		WRITE_ONCE(far->drained, drained);
+	}
 	/* There is room, or all is sent */
-	if (done || far->drained)
+	if (done || drained)
 		wake_up_interruptible(&far->wait);
 }
 

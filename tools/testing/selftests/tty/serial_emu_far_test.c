@@ -519,8 +519,11 @@ TEST_F_TIMEOUT(far, fsync_is_reliable, 120)
 TEST_F_TIMEOUT(far, gets_what_waited, 120)
 {
 	struct record record;
-	int i, count;
+	char data[100];
+	size_t count;
+	int i;
 
+	memset(data, 'x', sizeof(data));
 	ASSERT_EQ(0, set(self->dir, "pace", "0"));
 	close(self->fd);
 	self->port = open_port(self->tty);
@@ -528,15 +531,13 @@ TEST_F_TIMEOUT(far, gets_what_waited, 120)
 	ASSERT_EQ(0, serial_change_cflag(self->port, 0, CRTSCTS));
 	for (i = 0; i < 100; i++) {
 		ASSERT_TRUE(serial_wait_lines(self->port, TIOCM_CTS, 0));
-		ASSERT_EQ(100, write(self->port, "0123456789012345678901234567890123456789"
-				     "012345678901234567890123456789012345678901234567890123456789",
-				     100));
+		ASSERT_EQ(sizeof(data), write(self->port, data, sizeof(data)));
 		self->fd = open_far(self->node);
 		ASSERT_LE(0, self->fd);
-		for (count = 0; count < 100; count += record.head.length)
+		for (count = 0; count < sizeof(data); count += record.head.length)
 			if (!find_record(self->fd, SERIAL_EMU_DATA, &record))
 				break;
-		ASSERT_EQ(100, count) TH_LOG("round %d", i);
+		ASSERT_EQ(sizeof(data), count) TH_LOG("round %d", i);
 		/* What comes after it is not the next one's */
 		put_all(self->fd);
 		close(self->fd);

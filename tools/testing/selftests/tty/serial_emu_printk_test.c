@@ -5,6 +5,7 @@
  */
 
 #include <sched.h>
+#include <sys/mman.h>
 
 #include "kselftest_harness.h"
 #include "serial_test.h"
@@ -729,11 +730,13 @@ TEST_F_TIMEOUT(printk, nmi_while_the_thread_prints, FLOOD_TIMEOUT)
 TEST_F(printk, poll_input_refuses_bad_memory)
 {
 	int fd = open(debug_file(self->line, "poll_input"), O_WRONLY | O_CLOEXEC);
-	void *volatile nowhere = (void *)1;
+	void *nowhere;
 
 	if (fd < 0)
 		SKIP(return, "needs CONFIG_CONSOLE_POLL");
-	EXPECT_EQ(-1, write(fd, nowhere, 10));
+	nowhere = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, nowhere);
+	EXPECT_EQ(-1, write(fd, nowhere, 1));
 	EXPECT_EQ(EFAULT, errno);
 	close(fd);
 }
