@@ -454,24 +454,34 @@ static int count_lines(void)
 	return count;
 }
 
+/* Read all of it, waiting for more and then sleeping so long; returns how much it was */
+static size_t hear_flood(int fd, int wait_ms, int sleep_ms)
+{
+	long end = serial_now_ms() + 240000;
+	size_t done = 0;
+
+	buf[0] = 0;
+	while (!strstr(buf + (done > 4096 ? done - 4096 : 0), "flood is over\r\n") &&
+	       done < BUF_SIZE - 2048 && serial_now_ms() < end) {
+		done += serial_read_ms(fd, buf + done, 2048, wait_ms);
+		buf[done] = 0;
+		serial_sleep_ms(sleep_ms);
+	}
+
+	return done;
+}
+
 /* The thread that prints waits for a far end that is slow, so nothing is lost */
 TEST_F_TIMEOUT(printk, slow_reader_gets_everything, FLOOD_TIMEOUT)
 {
-	long before, end = serial_now_ms() + 240000;
 	struct serial_task task;
-	size_t done = 0;
+	long before;
 
 	ASSERT_TRUE(begin_console(self->line, self->peer));
 	before = dropped(self->line);
 	serial_task_seconds = FLOOD_TIMEOUT;
 	task = serial_start(task_flood, NULL);
-	buf[0] = 0;
-	while (!strstr(buf + (done > 4096 ? done - 4096 : 0), "flood is over\r\n") &&
-	       done < BUF_SIZE - 2048 && serial_now_ms() < end) {
-		done += serial_read_ms(self->peer, buf + done, 2048, 0);
-		buf[done] = 0;
-		serial_sleep_ms(40);
-	}
+	hear_flood(self->peer, 0, 40);
 	EXPECT_EQ(0, serial_task_result(&task));
 	EXPECT_EQ(FLOOD_LINES, count_lines());
 	EXPECT_EQ(before, dropped(self->line));
@@ -480,9 +490,9 @@ TEST_F_TIMEOUT(printk, slow_reader_gets_everything, FLOOD_TIMEOUT)
 /* printk's backlog waits for the line as well, when the console's memory is full */
 TEST_F_TIMEOUT(printk, line_has_a_speed, FLOOD_TIMEOUT)
 {
-	long before, begin, end = serial_now_ms() + 240000;
 	struct serial_task task;
-	size_t done = 0;
+	long before, begin;
+	size_t done;
 
 	ASSERT_TRUE(begin_console(self->line, self->peer));
 	hear_all(self->peer);
@@ -491,12 +501,7 @@ TEST_F_TIMEOUT(printk, line_has_a_speed, FLOOD_TIMEOUT)
 	begin = serial_now_ms();
 	serial_task_seconds = FLOOD_TIMEOUT;
 	task = serial_start(task_burst_alone, NULL);
-	buf[0] = 0;
-	while (!strstr(buf + (done > 4096 ? done - 4096 : 0), "flood is over\r\n") &&
-	       done < BUF_SIZE - 2048 && serial_now_ms() < end) {
-		done += serial_read_ms(self->peer, buf + done, 2048, 100);
-		buf[done] = 0;
-	}
+	done = hear_flood(self->peer, 100, 0);
 	begin = serial_now_ms() - begin;
 	TH_LOG("%zu characters in %ld ms", done, begin);
 	EXPECT_LE(line_ms(done, 115200), begin);
