@@ -153,19 +153,19 @@ in_vm() {
 	tr -d '\r' <"$out/$name.tap" >"$out/$name.tap.new"
 	mv "$out/$name.tap.new" "$out/$name.tap"
 	case $rc in
-	124)	verdict "$name" "not ok 1 time was up" ;;
-	125)	verdict "$name" "not ok 1 the guest died" ;;
-	126)	verdict "$name" "not ok 1 the kernel complained" ;;
-	*)	verdict "$name" "ok 1 the kernel did not complain" ;;
+	124)	verdict "$name-vm" "not ok 1 time was up" ;;
+	125)	verdict "$name-vm" "not ok 1 the guest died" ;;
+	126)	verdict "$name-vm" "not ok 1 the kernel complained" ;;
+	*)	verdict "$name-vm" "ok 1 the kernel did not complain" ;;
 	esac
 	# a status that no case explains; 4 is kselftest's for a skipped test
 	if [ $rc -ne 0 ] && [ $rc -ne 4 ] && ! grep -q 'not ok' "$out/$name.tap" "$out/$name-vm.tap"; then
-		verdict "$name" "not ok 1 exit status $rc"
+		verdict "$name-vm" "not ok 1 exit status $rc"
 	fi
 	[ ! -s "$out/$name.err" ] || cat "$out/$name.err" >&2
 }
 
-# verdict NAME CASE
+# verdict NAME CASE: the only one in $out/NAME.tap
 verdict() {
-	printf 'TAP version 13\n1..1\n%s\n' "$2" >"$out/$1-vm.tap"
+	printf 'TAP version 13\n1..1\n%s\n' "$2" >"$out/$1.tap"
 }
