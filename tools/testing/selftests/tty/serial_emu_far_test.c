@@ -439,13 +439,11 @@ static int task_put_much(void *arg)
 }
 
 /* A slow port, and somebody who writes to it more than there is room for, and waits */
-static bool writer_sleeps(FIXTURE_DATA(far) *self, struct serial_task *task)
+static bool writer_sleeps(int port, int *fd, struct serial_task *task)
 {
-	self->port = open_port(self->tty);
-	if (self->port < 0 || serial_set_speed(self->port, 300) ||
-	    serial_set_nonblock(self->fd, false))
+	if (port < 0 || serial_set_speed(port, 300) || serial_set_nonblock(*fd, false))
 		return false;
-	*task = serial_start(task_put_much, &self->fd);
+	*task = serial_start(task_put_much, fd);
 
 	return serial_task_sleeps(task);
 }
@@ -454,7 +452,8 @@ TEST_F(far, writer_waits_for_room)
 {
 	struct serial_task task;
 
-	ASSERT_TRUE(writer_sleeps(self, &task));
+	self->port = open_port(self->tty);
+	ASSERT_TRUE(writer_sleeps(self->port, &self->fd, &task));
 	EXPECT_TRUE(serial_task_stays(&task));
 	ASSERT_EQ(0, serial_set_speed(self->port, 115200));
 	EXPECT_EQ(0, serial_task_result_ms(&task, 2 * serial_limit_ms()));
@@ -464,7 +463,8 @@ TEST_F(far, writer_ends_with_the_cable)
 {
 	struct serial_task task;
 
-	ASSERT_TRUE(writer_sleeps(self, &task));
+	self->port = open_port(self->tty);
+	ASSERT_TRUE(writer_sleeps(self->port, &self->fd, &task));
 	ASSERT_EQ(0, set(self->dir, "live", "0"));
 	EXPECT_EQ(-ENODEV, serial_task_result(&task));
 }
