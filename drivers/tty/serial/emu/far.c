@@ -815,8 +815,6 @@ static void emu_far_free(struct device *dev)
 
 	kfifo_free(&far->records);
 	kfifo_free(&far->events);
-	if (dev->devt)
-		ida_free(&emu_far_minors, MINOR(dev->devt));
 	kfree(far);
 }
 
@@ -863,7 +861,11 @@ static int emu_far_register(struct emu_far *far, const char *cable, const char *
 	cdev_init(&far->cdev, &emu_far_fops);
 	far->cdev.owner = THIS_MODULE;
 
-	return cdev_device_add(&far->cdev, &far->dev);
+	ret = cdev_device_add(&far->cdev, &far->dev);
+	if (ret)
+		ida_free(&emu_far_minors, MINOR(far->dev.devt));
+
+	return ret;
 }
 
 /* The wires go away; whoever has it open keeps the rest */
@@ -932,6 +934,8 @@ struct emu_far *emu_far_create(const char *cable, const char *port, const struct
 void emu_far_destroy(struct emu_far *far)
 {
 	cdev_device_del(&far->cdev, &far->dev);
+	/* However long somebody has it open: a file finds its device without the number */
+	ida_free(&emu_far_minors, MINOR(far->dev.devt));
 	emu_far_kill(far);
 }
 

@@ -762,9 +762,10 @@ static int task_read(void *arg)
 TEST_F(far, ends_with_the_cable)
 {
 	struct pollfd pfd = { .fd = self->fd, .events = POLLIN | POLLOUT };
+	struct stat st, next;
 	struct serial_task task;
-	struct stat st;
 
+	ASSERT_EQ(0, stat(self->node, &st));
 	ASSERT_EQ(0, serial_set_nonblock(self->fd, false));
 	task = serial_start(task_read, &self->fd);
 	ASSERT_TRUE(serial_task_sleeps(&task));
@@ -773,12 +774,17 @@ TEST_F(far, ends_with_the_cable)
 	EXPECT_EQ(-ENODEV, put(self->fd, SERIAL_EMU_DATA, "x", 1));
 	ASSERT_EQ(1, poll(&pfd, 1, 0));
 	EXPECT_EQ(POLLHUP | POLLERR, pfd.revents & (POLLHUP | POLLERR));
-	EXPECT_EQ(-1, stat(self->node, &st));
+	EXPECT_EQ(-1, stat(self->node, &next));
 
-	/* Another one takes its place while the old one is still open */
+	/*
+	 * Another one takes its place, and its number, while the old one is still open:
+	 * who does not let go cannot use them up.
+	 */
 	ASSERT_EQ(0, set(self->dir, "live", "1"));
 	self->port = open_far(self->node);
 	EXPECT_LE(0, self->port);
+	ASSERT_EQ(0, stat(self->node, &next));
+	EXPECT_EQ(st.st_rdev, next.st_rdev);
 }
 
 /* What would be a path in /dev is no name */
