@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 
 # What may be given on the command line; see make help.
-settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SEND SUITES CHECKS
+settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SEND SUITES CHECKS PARTS
 export $(settings)
 
 goals := run test soak bench check series send build config tags dist clean
@@ -22,6 +22,7 @@ help:
 ## make check     all that can be checked without running the driver
 ##                (CHECKS="checkpatch sparse ...": some of it)
 ## make soak      the long runs: hours, most of them on the debug kernels
+##                (PARTS="far hands ...": some of them)
 ## make bench     what a pair of ports costs, and how exact its rates are
 ## make series    write patches/ and the files beside it from build/linux
 ## make send      mail the series; without SEND=1 only show what would be done
@@ -57,7 +58,10 @@ test:
 check:
 	@scripts/check $(CHECKS)
 
-soak bench series send:
+soak:
+	@scripts/soak $(PARTS)
+
+bench series send:
 	@scripts/$@
 
 build:
