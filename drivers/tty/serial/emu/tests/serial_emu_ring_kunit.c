@@ -3,12 +3,16 @@
  * KUnit tests for the memory of the serial console emulator's consoles.
  */
 
-#include <linux/mm.h>
+#include <linux/compiler.h>
+#include <linux/container_of.h>
 #include <linux/errno.h>
+#include <linux/hrtimer.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/time64.h>
 
 #include <kunit/test.h>
 
@@ -16,6 +20,7 @@
 
 struct ring_test {
 	struct emu_ring ring;
+	struct hrtimer timer;
 	u8 buf[EMU_RING_SIZE];
 	struct emu_record record[EMU_RECORDS];
 };
@@ -56,7 +61,7 @@ static u8 test_pattern(unsigned long pos)
 	return pos * 7 + pos / 251;
 }
 
-static void test_print_pattern(struct kunit *test, unsigned long from, unsigned long to)
+static void test_write_pattern(struct emu_ring *ring, unsigned long from, unsigned long to)
 {
 	unsigned int count, i;
 	u8 chars[60];
@@ -65,19 +70,31 @@ static void test_print_pattern(struct kunit *test, unsigned long from, unsigned 
 		count = min(to - from, sizeof(chars));
 		for (i = 0; i < count; i++)
 			chars[i] = test_pattern(from + i);
-		emu_ring_write(test_ring(test), chars, count);
+		emu_ring_write(ring, chars, count);
 		from += count;
 	}
 }
 
-static void test_expect_pattern(struct kunit *test, unsigned long from, size_t count)
+static void test_print_pattern(struct kunit *test, unsigned long from, unsigned long to)
+{
+	test_write_pattern(test_ring(test), from, to);
+}
+
+/* How many of the characters that were read, each @step-th of them, are wrong */
+static size_t test_wrong(struct kunit *test, unsigned long from, size_t count, size_t step)
 {
 	struct ring_test *priv = test->priv;
 	size_t i, wrong = 0;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i += step)
 		wrong += priv->buf[i] != test_pattern(from + i);
-	KUNIT_EXPECT_EQ(test, wrong, 0);
+
+	return wrong;
+}
+
+static void test_expect_pattern(struct kunit *test, unsigned long from, size_t count)
+{
+	KUNIT_EXPECT_EQ(test, test_wrong(test, from, count, 1), 0);
 }
 
 static void ring_keeps(struct kunit *test)
@@ -113,6 +130,42 @@ static void ring_overwrites_the_oldest(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_read(test, &pos), EMU_RING_SIZE);
 	KUNIT_EXPECT_EQ(test, pos, 100);
 	test_expect_pattern(test, 100, EMU_RING_SIZE);
+}
+
+static enum hrtimer_restart ring_timer(struct hrtimer *timer)
+{
+	struct ring_test *priv = container_of(timer, struct ring_test, timer);
+	unsigned long head = priv->ring.head;
+
+	/* So much that it is seen wherever in the ring the reader is */
+	test_write_pattern(&priv->ring, head, head + EMU_RING_SIZE / 2);
+	hrtimer_forward_now(timer, NSEC_PER_MSEC);
+
+	return HRTIMER_RESTART;
+}
+
+/* Interrupts print while it is read */
+static void ring_is_read_while_written(struct kunit *test)
+{
+	unsigned int i, overtaken = 0, wrong = 0;
+	struct ring_test *priv = test->priv;
+	unsigned long first, pos;
+	size_t count;
+
+	test_print_pattern(test, 0, EMU_RING_SIZE);
+	hrtimer_setup(&priv->timer, ring_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	hrtimer_start(&priv->timer, NSEC_PER_MSEC, HRTIMER_MODE_REL);
+	for (i = 0; i < 100000 && overtaken < 100; i++) {
+		first = READ_ONCE(priv->ring.first);
+		pos = first;
+		count = test_read(test, &pos);
+		overtaken += pos != first;
+		/* Some of it, so that most interrupts come while it is read */
+		wrong += !!test_wrong(test, pos, count, 61);
+	}
+	hrtimer_cancel(&priv->timer);
+	KUNIT_EXPECT_EQ(test, overtaken, 100);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
 }
 
 /* The numbers do not fit into a long any more */
@@ -219,6 +272,7 @@ static void ring_overwrites_the_oldest_records(struct kunit *test)
 static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(ring_keeps),
 	KUNIT_CASE(ring_overwrites_the_oldest),
+	KUNIT_CASE(ring_is_read_while_written),
 	KUNIT_CASE(ring_numbers_wrap_around),
 	KUNIT_CASE(ring_debugger_writes_behind),
 	KUNIT_CASE(ring_forgets_what_is_torn),
