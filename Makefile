@@ -8,7 +8,7 @@
 settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SEND SUITES CHECKS PARTS
 export $(settings)
 
-goals := run test soak bench check series send build config tags dist clean
+goals := run test soak bench check series send build tags dist clean
 
 .PHONY: help $(goals)
 
@@ -17,13 +17,16 @@ help:
 
 ## make run       a shell on the emulated console, on a kernel built for it
 ##                (VM=qemu: on x86-64 in QEMU instead of User-Mode Linux;
-##                APPEND="...": more for the kernel command line)
+##                APPEND="...": more for the kernel command line; DEBUG=1: a
+##                debug kernel; TIMEOUT=N: seconds until it is given up)
 ## make test      all tests (SUITES="kunit selftests ...": some of them)
 ## make check     all that can be checked without running the driver
 ##                (CHECKS="checkpatch sparse ...": some of it)
 ## make soak      the long runs: hours, most of them on the debug kernels
 ##                (PARTS="far hands ...": some of them)
 ## make bench     what a pair of ports costs, and how exact its rates are
+##                (VM=qemu: on x86-64)
+## make build     the kernel that make run needs
 ## make series    write patches/ and the files beside it from build/linux
 ## make send      mail the series; without SEND=1 only show what would be done
 ## make tags      an index of the kernel tree for editors
@@ -31,7 +34,8 @@ help:
 ## make clean     remove all that was built
 ##
 ## KERNEL=/path/to/linux uses that kernel tree (it is not written to) and not
-## the one of Debian's linux-source package.
+## the one of Debian's linux-source package. BUILD=/path/to/directory is where all
+## is built, and not build/.
 
 # A rule cannot pass on the session's exit status, so make becomes the session;
 # see scripts/make-exec.c. Without that (no -n, a make that can load) the rule

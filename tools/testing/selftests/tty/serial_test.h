@@ -77,7 +77,10 @@ static inline long serial_now_ms(void)
 	return serial_now_ns() / 1000000;
 }
 
-/* Whatever has to happen happens within this time, even on a loaded machine */
+/*
+ * Whatever has to happen happens within this time, even on a loaded machine, or else
+ * in SERIAL_LIMIT_MS milliseconds.
+ */
 static inline int serial_limit_ms(void)
 {
 	const char *limit = getenv("SERIAL_LIMIT_MS");
