@@ -42,8 +42,8 @@
 /* How many changes of the line are handed over at a time */
 #define EMU_BUS_LEVELS		64
 
-/* How often that is done before others get the CPU */
-#define EMU_BUS_FLUSHES		16
+/* How many changes are looked for before others get the CPU, or a port that goes away */
+#define EMU_BUS_STEPS		1024
 
 /**
  * struct emu_bus_level - what the line is like from one moment to the next
@@ -127,8 +127,11 @@ bool emu_bus_is_mark(unsigned int marks, unsigned int spaces)
 }
 EXPORT_SYMBOL_IF_KUNIT(emu_bus_is_mark);
 
-/* What the transmitter's FIFO has room for, as if it had been filled in time */
-static void emu_bus_transmit(struct emu_bus_node *node)
+/*
+ * What the transmitter's FIFO has room for, as if it had been filled in time; returns
+ * when there is more to send
+ */
+static ktime_t emu_bus_transmit(struct emu_bus_node *node)
 {
 	struct emu_port *tx;
 	unsigned int pace;
@@ -137,8 +140,10 @@ static void emu_bus_transmit(struct emu_bus_node *node)
 		tx = node->up.tx;
 		pace = node->up.pace;
 	}
-	if (tx)
-		emu_port_feed(tx, &node->up, pace);
+	if (!tx)
+		return KTIME_MAX;
+
+	return emu_port_feed(tx, &node->up, pace);
 }
 
 /* Edges of RTS wait for nothing */
@@ -419,18 +424,18 @@ static void emu_bus_step(struct emu_bus *bus, struct emu_round *round, ktime_t n
  */
 static bool emu_bus_advance(struct emu_bus *bus, struct emu_round *round)
 {
-	unsigned int flushes = EMU_BUS_FLUSHES;
+	unsigned int steps = EMU_BUS_STEPS;
 	ktime_t now = ktime_get();
 
 	lockdep_assert_held(&bus->running);
 
 	round->pace = emu_wire_pace(&bus->node[0].up);
-	while (bus->done < now && flushes) {
+	while (bus->done < now && steps--) {
 		emu_bus_step(bus, round, now);
-		if (bus->nr_levels == EMU_BUS_LEVELS) {
+		/* No step makes more than one level, and many make none */
+		if (!(steps % EMU_BUS_LEVELS)) {
 			emu_bus_flush(bus, round);
 			cond_resched();
-			flushes--;
 		}
 	}
 	round->now = bus->done;
@@ -466,17 +471,19 @@ static void emu_bus_wait(struct emu_bus *bus, struct emu_round *round)
 void emu_bus_run(struct emu_bus *bus)
 {
 	struct emu_round round = { };
+	ktime_t due = KTIME_MAX;
 	unsigned int i;
 
 	guard(mutex)(&bus->running);
 
 	for (i = 0; i < bus->nr_nodes; i++)
-		emu_bus_transmit(&bus->node[i]);
+		due = min(due, emu_bus_transmit(&bus->node[i]));
 	if (emu_bus_advance(bus, &round)) {
 		emu_bus_kick(bus);
 		return;
 	}
 	emu_bus_wait(bus, &round);
+	emu_round_due(&round, due);
 	if (round.due != KTIME_MAX)
 		hrtimer_start(&bus->timer, round.due, HRTIMER_MODE_ABS);
 }

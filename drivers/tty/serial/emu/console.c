@@ -54,6 +54,7 @@
 /* The longest that a message waits, and the time of so many characters */
 #define EMU_CONSOLE_WAIT	(10 * HZ)
 #define EMU_CONSOLE_LINE	300
+#define EMU_CONSOLE_WAIT_MAX	(60 * HZ)
 
 static struct emu_console *to_emu_console(struct console *co)
 {
@@ -287,19 +288,23 @@ static void emu_console_write_thread(struct console *co, struct nbcon_write_cont
 
 /*
  * Whoever unregisters a console waits for this. So the wait ends if the transmitter
- * does nothing, as it would for a UART whose CTS is off for good; and also when it
- * takes far longer than a message, which has to wait for all that is in the ring.
+ * does nothing, as it would for a UART whose CTS is off for good; also when it takes
+ * far longer than a message, which has to wait for all that is in the ring; and when
+ * the console is about to go, which is what printk disables it for.
  */
 static void emu_console_wait_for_room(struct emu_console *con)
 {
 	unsigned long frame = nsecs_to_jiffies(READ_ONCE(con->ep->port.frame_time)) + 1;
-	unsigned long end = jiffies + EMU_CONSOLE_WAIT + EMU_CONSOLE_LINE * frame;
-	unsigned long sent;
+	unsigned long end, sent;
 
 	if (READ_ONCE(con->stalled))
 		return;
 
+	end = jiffies + min(EMU_CONSOLE_WAIT + EMU_CONSOLE_LINE * frame, EMU_CONSOLE_WAIT_MAX);
 	do {
+		/* Who disables it does not wait for us here: the next time it is seen */
+		if (!(data_race(READ_ONCE(con->co.flags)) & CON_ENABLED))
+			return;
 		sent = READ_ONCE(con->sent);
 		if (wait_event_idle_timeout(con->room, emu_console_has_room(con),
 					    EMU_CONSOLE_PATIENCE + 2 * frame))

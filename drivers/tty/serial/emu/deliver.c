@@ -182,12 +182,15 @@ static void emu_wire_feed_pending(struct emu_wire *wire, struct emu_port *rx, kt
 	emu_wire_feed(wire, rx, !wire->low, ticks * wire->sampler.tick, time);
 }
 
-/* How far a character had got at a time, as emu_sampler_feed() wants it */
+/* How far a character had got at a time, as emu_sampler_feed() wants it, or U64_MAX */
 static u64 emu_wire_progress(struct emu_wire *wire, ktime_t begun, ktime_t time,
 			     unsigned int pace)
 {
 	if (time <= begun)
 		return 0;
+	/* It is over, perhaps for so long that the number would not fit */
+	if (time - begun >= emu_format_time(&wire->frame, pace))
+		return U64_MAX;
 
 	return emu_sampler_ticks(&wire->sampler, time - begun, pace) * wire->sampler.tick;
 }
@@ -303,12 +306,13 @@ static unsigned int emu_wire_peek_chars(struct emu_wire *wire, u8 *chars, u8 mas
 
 /*
  * Hand over as many characters as there are, to where they all arrive as they
- * were sent. The lock is held throughout so that no flush comes between.
+ * were sent. The lock is held throughout so that no flush comes between. Returns
+ * -ENOMEM if there is no memory for them now.
  */
-static unsigned int emu_wire_deliver_chars(struct emu_wire *wire, struct emu_port *rx)
+static int emu_wire_deliver_chars(struct emu_wire *wire, struct emu_port *rx)
 {
 	u8 chars[EMU_WIRE_CHUNK];
-	unsigned int count;
+	int count;
 
 	guard(spinlock_irqsave)(&wire->lock);
 
@@ -317,10 +321,12 @@ static unsigned int emu_wire_deliver_chars(struct emu_wire *wire, struct emu_por
 
 	count = emu_wire_peek_chars(wire, chars, GENMASK(wire->format.data_bits - 1, 0));
 	count = emu_rx_chars(rx, chars, count);
+	if (count <= 0)
+		return count;
+
 	kfifo_skip_count(&wire->events, count);
 	wire->chars -= count;
-	if (count)
-		wire->shifting = false;
+	wire->shifting = false;
 	emu_wire_queue_changes(wire);
 
 	return count;
@@ -359,7 +365,7 @@ static bool emu_wire_waits(struct emu_wire *wire, struct emu_port *rx, struct em
 	default:
 		return false;
 	}
-	round->due = ktime_add(round->now, delay);
+	emu_round_due(round, ktime_add(round->now, delay));
 
 	return true;
 }
@@ -384,7 +390,7 @@ static unsigned int emu_wire_step(struct emu_wire *wire, struct emu_port *rx,
 				  struct emu_round *round)
 {
 	struct emu_event event;
-	unsigned int count;
+	int count;
 
 	/* One captured sysrq character fits, it is handled when the lock is released */
 	if ((rx && rx->port.sysrq_ch) || emu_wire_waits(wire, rx, round))
@@ -397,8 +403,12 @@ static unsigned int emu_wire_step(struct emu_wire *wire, struct emu_port *rx,
 
 	if (!round->pace && rx && emu_rx_takes_all(rx, wire)) {
 		count = emu_wire_deliver_chars(wire, rx);
-		if (count)
+		if (count > 0)
 			return count;
+		if (count < 0) {
+			emu_round_due(round, ktime_add(round->now, EMU_WIRE_FULL_DELAY));
+			return 0;
+		}
 	}
 
 	if (emu_wire_take_char(wire, round, emu_wire_wanted(wire, rx, round), &event)) {
@@ -532,7 +542,7 @@ static struct emu_round emu_wire_round(struct emu_wire *wire)
 	}
 
 	if (tx)
-		emu_port_feed(tx, wire, round.pace);
+		round.due = emu_port_feed(tx, wire, round.pace);
 	if (tx_far)
 		emu_far_transmit(tx_far);
 

@@ -291,6 +291,7 @@ struct emu_receiver {
  * @tx_on: whether serial core wants its buffer sent; port lock
  * @backlog: whether the transmitter's FIFO had no room for all there was; port lock
  * @driving: whether the port drives its RS-485 line; port lock
+ * @begins: when it may send, if it has not done so since it drives it; port lock
  * @released: when it stops, or has stopped, to drive it; port lock
  * @address_due: whether the address of whom it sends to is to be sent; port lock
  * @addressed: whether what it receives is for it; port lock
@@ -314,6 +315,7 @@ struct emu_port {
 	bool tx_on;
 	bool backlog;
 	bool driving;
+	ktime_t begins;
 	ktime_t released;
 	bool address_due;
 	bool addressed;
@@ -563,7 +565,7 @@ int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
 		 const struct emu_end *end);
 void emu_port_remove(struct emu_port *ep);
 struct emu_wire *emu_port_in(struct emu_port *ep);
-void emu_port_feed(struct emu_port *ep, struct emu_wire *wire, unsigned int pace);
+ktime_t emu_port_feed(struct emu_port *ep, struct emu_wire *wire, unsigned int pace);
 void emu_port_rx_lines(struct emu_port *ep);
 unsigned int emu_port_lines(struct emu_port *ep, unsigned int outputs);
 
@@ -578,7 +580,8 @@ void emu_rs485_set_cflag(const struct serial_rs485 *rs485, tcflag_t *cflag);
 unsigned int emu_rs485_outputs(struct emu_port *ep, unsigned int outputs);
 bool emu_rs485_is_deaf(struct emu_port *ep);
 bool emu_rs485_has_no_echo(struct emu_port *ep);
-ktime_t emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t time);
+bool emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t *time);
+ktime_t emu_rs485_due(struct emu_port *ep);
 void emu_rs485_end(struct emu_port *ep, struct emu_wire *out);
 bool emu_rs485_rx(struct emu_port *ep, u16 *data);
 
@@ -589,7 +592,7 @@ void emu_rx_set_termios(struct emu_port *ep, const struct ktermios *termios);
 void emu_rx_set_pace(struct emu_port *ep, unsigned int pace);
 enum emu_rx emu_rx_state(struct emu_port *ep, struct emu_wire *wire);
 bool emu_rx_takes_all(struct emu_port *ep, struct emu_wire *wire);
-unsigned int emu_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int count);
+int emu_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int count);
 void emu_rx_frame(struct emu_port *ep, struct emu_wire *wire, const struct emu_frame *frame,
 		  ktime_t time);
 void emu_rx_drain(struct emu_port *ep);

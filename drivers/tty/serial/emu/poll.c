@@ -9,13 +9,16 @@
  */
 
 #include <linux/cleanup.h>
+#include <linux/err.h>
 #include <linux/irq_work.h>
 #include <linux/kconfig.h>
 #include <linux/kfifo.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/serial_core.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/uaccess.h>
+#include <linux/string.h>
 
 #include "console.h"
 #include "emu.h"
@@ -104,22 +107,24 @@ void emu_poll_put_char(struct uart_port *port, unsigned char c)
  */
 ssize_t emu_poll_type(struct emu_console *con, const char __user *buf, size_t count)
 {
-	unsigned int copied;
 	int ret;
 
 	/* For what it will print, since serial core does not say so if the tty is open */
 	ret = emu_console_prepare(con);
-	if (ret)
+	if (ret || !count)
 		return ret;
+
+	/* Before there is a lock, which those who have the console's lock wait for */
+	count = min(count, kfifo_size(&con->script));
+
+	char *text __free(kfree) = memdup_user(buf, count);
+	if (IS_ERR(text))
+		return PTR_ERR(text);
 
 	guard(mutex)(&con->lock);
 
-	if (count && kfifo_is_full(&con->script))
+	if (kfifo_is_full(&con->script))
 		return -ENOSPC;
-	/* Which returns it as an unsigned int */
-	ret = kfifo_from_user(&con->script, buf, count, &copied);
-	if (ret)
-		return ret;
 
-	return copied;
+	return kfifo_in(&con->script, text, count);
 }

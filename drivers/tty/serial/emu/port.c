@@ -143,13 +143,17 @@ static void emu_port_transmit(struct emu_port *ep)
 
 	lockdep_assert_held(&ep->port.lock);
 
-	if (emu_console_is_stuck(ep))
+	if (emu_console_is_stuck(ep)) {
+		ep->backlog = false;
 		return;
+	}
 
 	/* The line did not rest if there was more to send all the time */
 	time = ep->backlog ? 0 : ktime_get();
-	if (emu_port_has_output(ep))
-		time = emu_rs485_begin(ep, out, time);
+	if (emu_port_has_output(ep) && !emu_rs485_begin(ep, out, &time)) {
+		ep->backlog = false;
+		return;
+	}
 	if (emu_port_transmit_xchar(ep, out, time) && emu_console_transmit(ep, out, time) &&
 	    ep->started)
 		emu_port_transmit_tty(ep, out, time);
@@ -216,8 +220,9 @@ static void emu_port_push(struct emu_port *ep)
  * @pace: of that wire
  *
  * Context: process; may sleep. No port lock is held.
+ * Return: when there is more to put on it, if that is not a matter of room, or KTIME_MAX.
  */
-void emu_port_feed(struct emu_port *ep, struct emu_wire *wire, unsigned int pace)
+ktime_t emu_port_feed(struct emu_port *ep, struct emu_wire *wire, unsigned int pace)
 {
 	guard(uart_port_lock_check_sysrq_irqsave)(&ep->port);
 
@@ -226,6 +231,8 @@ void emu_port_feed(struct emu_port *ep, struct emu_wire *wire, unsigned int pace
 	emu_port_rx_lines(ep);
 	emu_port_transmit(ep);
 	emu_port_push(ep);
+
+	return wire == emu_port_out(ep) ? emu_rs485_due(ep) : KTIME_MAX;
 }
 
 static unsigned int emu_tx_empty(struct uart_port *port)

@@ -398,14 +398,17 @@ static unsigned int emu_rx_chars_slowly(struct emu_port *ep, const u8 *chars, un
  * @count: their number
  *
  * Context: the port lock is held.
- * Return: the number of characters that were taken.
+ * Return: the number of characters that were taken, or -ENOMEM.
  */
-unsigned int emu_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int count)
+int emu_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int count)
 {
 	struct uart_port *port = &ep->port;
+	int taken;
 
-	if (count)
-		emu_port_wake(ep);
+	if (!count)
+		return 0;
+
+	emu_port_wake(ep);
 	/* What came before goes first */
 	emu_rx_drain(ep);
 	if (!kfifo_is_empty(&ep->rx.fifo))
@@ -414,11 +417,14 @@ unsigned int emu_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int cou
 	if (port->sysrq || port->ignore_status_mask & EMU_ST_DATA)
 		return emu_rx_chars_slowly(ep, chars, count);
 
-	count = tty_insert_flip_string(&port->state->port, chars, count);
-	port->icount.rx += count;
+	taken = tty_insert_flip_string(&port->state->port, chars, count);
+	if (!taken)
+		return -ENOMEM;
+
+	port->icount.rx += taken;
 	ep->rx.filled = true;
 
-	return count;
+	return taken;
 }
 
 /**

@@ -95,35 +95,66 @@ static void emu_rs485_drive(struct emu_port *ep, struct emu_wire *out, ktime_t t
 	emu_wire_set_lines_at(out, emu_port_lines(ep, outputs), time);
 }
 
+/* It may still be driven, for the delay after what was sent before */
+static void emu_rs485_begin_driving(struct emu_port *ep, struct emu_wire *out, ktime_t now)
+{
+	ktime_t start = max(now, ep->released);
+
+	ep->driving = true;
+	emu_rs485_drive(ep, out, start);
+	/* Without a pace nothing takes time */
+	ep->begins = 0;
+	if (emu_wire_pace(out))
+		ep->begins = ktime_add_ms(start, ep->port.rs485.delay_rts_before_send);
+}
+
 /**
  * emu_rs485_begin - drive the line, there is something to send
  * @ep: the port
  * @out: the wire that its transmitter feeds
- * @time: not before then the first character begins
+ * @time: not before then the first character begins, which this may change
+ *
+ * During the delay between RTS and the first character, what is to be sent stays
+ * where it is, and whoever waits for it to be sent, or to be closed, waits.
  *
  * Context: the port lock is held.
- * Return: not before then it begins, with the delay after RTS.
+ * Return: true, or false until the moment of emu_rs485_due().
  */
-ktime_t emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t time)
+bool emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t *time)
 {
-	const struct serial_rs485 *rs485 = &ep->port.rs485;
+	ktime_t now;
 
 	lockdep_assert_held(&ep->port.lock);
 
-	if (!emu_rs485_is_on(rs485))
-		return time;
+	if (!emu_rs485_is_on(&ep->port.rs485))
+		return true;
 
-	if (!ep->driving) {
-		/* It may still be driven, for the delay after what was sent before */
-		ktime_t start = max(ktime_get(), ep->released);
+	now = ktime_get();
+	if (!ep->driving)
+		emu_rs485_begin_driving(ep, out, now);
+	if (now < ep->begins)
+		return false;
 
-		ep->driving = true;
-		emu_rs485_drive(ep, out, start);
-		time = ktime_add_ms(start, rs485->delay_rts_before_send);
+	if (ep->begins) {
+		/* What was on a bus until now may be known already */
+		*time = out->bus ? now : ep->begins;
+		ep->begins = 0;
 	}
-	emu_rs485_send_address(ep, out, time);
+	emu_rs485_send_address(ep, out, *time);
 
-	return time;
+	return true;
+}
+
+/**
+ * emu_rs485_due - when a port may send that has to wait for it
+ * @ep: the port
+ *
+ * Context: the port lock is held.
+ * Return: the moment, or KTIME_MAX.
+ */
+ktime_t emu_rs485_due(struct emu_port *ep)
+{
+	return ep->driving && ep->begins > ktime_get() ? ep->begins : KTIME_MAX;
 }
 
 /**

@@ -311,6 +311,22 @@ TEST_F(bus, delays)
 	EXPECT_TRUE(hears(self->fd[2], "now"));
 }
 
+/* A driver is not off before what waits for the delay has been sent */
+TEST_F(bus, delay_before_a_close)
+{
+	struct serial_rs485 rs485 = {
+		.flags			= BY_RTS,
+		.delay_rts_before_send	= 100,
+	};
+
+	ASSERT_EQ(0, ioctl(self->fd[0], TIOCSRS485, &rs485));
+	ASSERT_TRUE(say(self->fd[0], "short"));
+	close(self->fd[0]);
+	self->fd[0] = -1;
+	EXPECT_TRUE(hears(self->fd[1], "short"));
+	EXPECT_TRUE(hears(self->fd[2], "short"));
+}
+
 TEST_F(bus, is_unplugged)
 {
 	ASSERT_EQ(0, set(self->dir, "plugged", "0"));
@@ -431,6 +447,27 @@ TEST_F(bus, too_fast)
 	EXPECT_EQ(0, set(self->dir, "plugged", "0"));
 	EXPECT_EQ(0, set(self->dir, "live", "0"));
 	/* It has to end, however much there is to do on a machine that is slow itself */
+	EXPECT_GT(6 * serial_limit_ms(), serial_now_ms() - begin);
+	EXPECT_EQ(0, serial_task_result(&task));
+}
+
+/* Nor does it matter that nothing changes on the line meanwhile */
+TEST_F(bus, too_fast_for_nobody)
+{
+	struct serial_task task;
+	int64_t begin;
+	int i;
+
+	for (i = 0; i < PORTS; i++)
+		ASSERT_EQ(0, serial_set_speed(self->fd[i], 4000000));
+	ASSERT_EQ(0, set(self->dir, "plugged", "0"));
+	ASSERT_EQ(0, set(self->dir, "pace", "100000"));
+	task = serial_start(task_babble, &self->fd[0]);
+	serial_sleep_ms(1000);
+	begin = serial_now_ms();
+	close(self->fd[1]);
+	self->fd[1] = -1;
+	EXPECT_EQ(0, set(self->dir, "live", "0"));
 	EXPECT_GT(6 * serial_limit_ms(), serial_now_ms() - begin);
 	EXPECT_EQ(0, serial_task_result(&task));
 }

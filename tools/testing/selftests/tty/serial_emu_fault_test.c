@@ -15,6 +15,7 @@
 
 #include "kselftest_harness.h"
 #include "serial_test.h"
+#include "serial_emu_cable.h"
 
 #define DRIVER		"/sys/bus/platform/drivers/serial-emu/"
 #define DEVICE		"serial-emu.0"
@@ -30,6 +31,15 @@
 
 /* More than the module loader allocates to clean up when the module does not want to load */
 #define CLEANUP_ALLOCS	10
+
+/* What a buffer of a tty's comes from */
+#define BUFFERS		"/sys/kernel/slab/kmalloc-1k/failslab"
+
+/* More than any machine allocates in a second */
+#define MANY		"100000000"
+
+/* So many cables take the numbers that other tests have sent something with */
+#define CABLES		12
 
 FIXTURE(fault)
 {
@@ -302,6 +312,99 @@ TEST_F_TIMEOUT(fault, console, 600)
 	hear_out(self->paths.path[1]);
 	EXPECT_TRUE(port_works(&self->paths));
 	serial_set_pace(&self->paths, SERIAL_PACE_DEFAULT);
+}
+
+FIXTURE(memory)
+{
+	char dir[CABLES][64];
+	int a;
+	int b;
+};
+
+static int make_live(char *dir, size_t size, int i)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "memory%d-", i);
+
+	return make_cable(dir, size, name) ?: make(dir, "a") ?: make(dir, "b") ?:
+	       set(dir, "pace", "0") ?: set(dir, "live", "1");
+}
+
+FIXTURE_SETUP(memory)
+{
+	const char *why = why_no_cables();
+	int i;
+
+	self->a = -1;
+	self->b = -1;
+	if (why)
+		SKIP(return, "%s", why);
+	if (access(BUFFERS, W_OK) || access(FAILSLAB, F_OK))
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS and CONFIG_FAILSLAB");
+	for (i = 0; i < CABLES; i++)
+		ASSERT_EQ(0, make_live(self->dir[i], sizeof(self->dir[i]), i));
+	self->a = open_end(self->dir[CABLES - 1], "a/tty");
+	self->b = open_end(self->dir[CABLES - 1], "b/tty");
+	ASSERT_LE(0, self->a);
+	ASSERT_LE(0, self->b);
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	int i;
+
+	close(self->a);
+	close(self->b);
+	for (i = 0; i < CABLES && self->dir[i][0]; i++) {
+		set(self->dir[i], "live", "0");
+		unmake(self->dir[i], "a");
+		unmake(self->dir[i], "b");
+		EXPECT_EQ(0, rmdir(self->dir[i]));
+	}
+}
+
+/* Those fail that cannot wait for memory */
+static int fail_buffers(void)
+{
+	return serial_write_file(BUFFERS, "1") ?:
+	       serial_write_file(FAILSLAB "cache-filter", "Y") ?:
+	       serial_write_file(FAILSLAB "times", MANY) ?:
+	       serial_write_file(FAILSLAB "probability", "100");
+}
+
+/* How many there were that failed */
+static int fail_no_buffers(void)
+{
+	int left;
+
+	serial_write_file(FAILSLAB "probability", "0");
+	left = atoi(get(FAILSLAB, "times"));
+	serial_write_file(FAILSLAB "times", "1");
+	serial_write_file(FAILSLAB "cache-filter", "N");
+	serial_write_file(BUFFERS, "0");
+
+	return atoi(MANY) - left;
+}
+
+/* Without a pace nothing is lost, not even while there is no memory for it */
+TEST_F(memory, is_short_for_a_time)
+{
+	char data[2000], got[sizeof(data)];
+	size_t i;
+
+	for (i = 0; i < sizeof(data); i++)
+		data[i] = i * 7 + i / 251;
+	if (fail_buffers()) {
+		fail_no_buffers();
+		SKIP(return, "these allocations cannot be made to fail");
+	}
+	EXPECT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
+	serial_sleep_ms(2 * SERIAL_QUIET_MS);
+	EXPECT_LT(0, fail_no_buffers());
+	EXPECT_EQ(sizeof(got), serial_read(self->b, got, sizeof(got)));
+	EXPECT_EQ(0, memcmp(data, got, sizeof(got)));
+	EXPECT_EQ(0, serial_icount(self->b).buf_overrun);
 }
 
 static int open_module(void)

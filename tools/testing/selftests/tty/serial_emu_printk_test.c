@@ -608,6 +608,71 @@ TEST_F(printk, stuck_for_a_time)
 	EXPECT_LE(500, serial_now_ms() - begin);
 }
 
+/* It does not catch up with what it might have sent meanwhile */
+TEST_F(printk, stuck_is_lost_time)
+{
+	char data[480], got[480];
+	long begin;
+
+	memset(data, 'x', sizeof(data));
+	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 9600));
+	begin = serial_now_ms();
+	ASSERT_EQ(sizeof(data), serial_write(self->tty, data, sizeof(data)));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "stuck_ms"), "500"));
+	ASSERT_EQ(sizeof(got), serial_read(self->peer, got, sizeof(got)));
+	/* But for the FIFO, which was not stuck */
+	EXPECT_LE(500 + line_ms(sizeof(data) - 20, 9600), serial_now_ms() - begin);
+	EXPECT_EQ(0, memcmp(data, got, sizeof(got)));
+}
+
+/* Who ends a console does not wait for all that it has to say on a slow line */
+TEST_F_TIMEOUT(printk, slow_console_can_be_ended, FLOOD_TIMEOUT)
+{
+	struct serial_task flood;
+	long begin;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	hear_all(self->peer);
+	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 50));
+	serial_task_seconds = FLOOD_TIMEOUT;
+	flood = serial_start(task_burst_alone, NULL);
+	EXPECT_EQ(0, serial_task_result_ms(&flood, 240000));
+	begin = serial_now_ms();
+	ASSERT_EQ(0, set_console(self->line, "N"));
+	begin = serial_now_ms() - begin;
+	TH_LOG("%ld ms", begin);
+	EXPECT_GT(3 * serial_limit_ms(), begin);
+	EXPECT_FALSE(is_console(self->line));
+}
+
+/* A port that becomes a console is as its tty is, not as it was when it was one before */
+TEST_F(printk, settings_are_the_present_ones)
+{
+	struct termios2 tio;
+	struct pollfd pfd;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	/* Serial core keeps what is set when a console's tty is hung up */
+	ASSERT_EQ(0, serial_set_speed(self->tty, 300));
+	ASSERT_EQ(0, serial_change_cflag(self->tty, CLOCAL, 0));
+	close(self->peer);
+	pfd = (struct pollfd){ .fd = self->tty };
+	EXPECT_EQ(1, poll(&pfd, 1, serial_limit_ms()));
+	close(self->tty);
+	ASSERT_EQ(0, set_console(self->line, "N"));
+
+	self->peer = open_end(self->dir, "b/tty");
+	self->tty = open_end(self->dir, "a/tty");
+	ASSERT_LE(0, self->tty);
+	ASSERT_EQ(0, serial_set_speed(self->tty, 4800));
+	close(self->tty);
+	ASSERT_EQ(0, set_console(self->line, "Y"));
+	self->tty = serial_open(in_dir("/dev", get(self->dir, "a/tty")));
+	ASSERT_LE(0, self->tty);
+	ASSERT_EQ(0, serial_get(self->tty, &tio));
+	EXPECT_EQ(4800, tio.c_ospeed);
+}
+
 /* Who waits in the thread that prints is not in the way of who ends the console */
 TEST_F_TIMEOUT(printk, stuck_console_can_be_ended, FLOOD_TIMEOUT)
 {
@@ -764,6 +829,7 @@ TEST_F_TIMEOUT(printk, slow_removal_holds_up_no_other_cable, FLOOD_TIMEOUT)
 	long begin;
 
 	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(0, set_console(self->peer_line, "Y"));
 	hear_all(self->peer);
 	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 300));
 	serial_task_seconds = FLOOD_TIMEOUT;

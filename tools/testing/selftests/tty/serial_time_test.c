@@ -398,6 +398,27 @@ TEST_F(pair_time, rs485_enables_the_driver)
 	EXPECT_TRUE(serial_wait_lines(self->b, TIOCM_CTS, TIOCM_CTS));
 }
 
+/* What has to wait for the driver has not been sent, and is not lost by a close */
+TEST_F(pair_time, rs485_delay_has_tcdrain_and_close_wait)
+{
+	int64_t begin;
+
+	if (set_rs485(self->a, SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND, 100, 0))
+		SKIP(return, "no RS-485");
+	begin = serial_now_us();
+	ASSERT_EQ(6, write(self->a, "drains", 6));
+	ASSERT_EQ(0, serial_drain(self->a));
+	EXPECT_TRUE(took(begin, 106250, self->slack));
+	EXPECT_TRUE(serial_arrives(self->b, "drains", 6));
+
+	begin = serial_now_us();
+	ASSERT_EQ(6, write(self->a, "closes", 6));
+	close(self->a);
+	self->a = -1;
+	EXPECT_LE(100000 - self->slack, serial_now_us() - begin);
+	EXPECT_TRUE(serial_arrives(self->b, "closes", 6));
+}
+
 TEST_F(pair_time, rs485_does_not_hear_while_it_speaks)
 {
 	char data[96] = { }, c;
