@@ -291,7 +291,7 @@ struct emu_receiver {
  * @tx_on: whether serial core wants its buffer sent; port lock
  * @backlog: whether the transmitter's FIFO had no room for all there was; port lock
  * @driving: whether the port drives its RS-485 line; port lock
- * @begins: when it may send, if it has not done so since it drives it; port lock
+ * @begins: when it may begin, or was allowed, to send something on it; port lock
  * @released: when it stops, or has stopped, to drive it; port lock
  * @address_due: whether the address of whom it sends to is to be sent; port lock
  * @addressed: whether what it receives is for it; port lock
@@ -580,8 +580,7 @@ void emu_rs485_set_cflag(const struct serial_rs485 *rs485, tcflag_t *cflag);
 unsigned int emu_rs485_outputs(struct emu_port *ep, unsigned int outputs);
 bool emu_rs485_is_deaf(struct emu_port *ep);
 bool emu_rs485_has_no_echo(struct emu_port *ep);
-bool emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t *time);
-ktime_t emu_rs485_due(struct emu_port *ep);
+bool emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t now);
 void emu_rs485_end(struct emu_port *ep, struct emu_wire *out);
 bool emu_rs485_rx(struct emu_port *ep, u16 *data);
 

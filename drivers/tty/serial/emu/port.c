@@ -135,31 +135,36 @@ static bool emu_port_has_output(struct emu_port *ep)
 	       !kfifo_is_empty(&port->state->port.xmit_fifo);
 }
 
-/* Put on the wire what waits for it, as far as there is room */
-static void emu_port_transmit(struct emu_port *ep)
+/*
+ * Put on the wire what waits for it, as far as there is room; returns when more may be
+ * put there, if that is a matter of time
+ */
+static ktime_t emu_port_transmit(struct emu_port *ep)
 {
 	struct emu_wire *out = emu_port_out(ep);
-	ktime_t time;
+	ktime_t now = ktime_get(), time;
 
 	lockdep_assert_held(&ep->port.lock);
 
 	if (emu_console_is_stuck(ep)) {
 		ep->backlog = false;
-		return;
+		return KTIME_MAX;
+	}
+	if (emu_port_has_output(ep) && !emu_rs485_begin(ep, out, now)) {
+		ep->backlog = false;
+		return ep->begins;
 	}
 
 	/* The line did not rest if there was more to send all the time */
-	time = ep->backlog ? 0 : ktime_get();
-	if (emu_port_has_output(ep) && !emu_rs485_begin(ep, out, &time)) {
-		ep->backlog = false;
-		return;
-	}
+	time = ep->backlog ? 0 : now;
 	if (emu_port_transmit_xchar(ep, out, time) && emu_console_transmit(ep, out, time) &&
 	    ep->started)
 		emu_port_transmit_tty(ep, out, time);
 	ep->backlog = !emu_wire_room(out);
 	if (!emu_port_has_output(ep))
 		emu_rs485_end(ep, out);
+
+	return KTIME_MAX;
 }
 
 static void emu_port_rx_edges(struct emu_port *ep, unsigned int changed)
@@ -220,19 +225,21 @@ static void emu_port_push(struct emu_port *ep)
  * @pace: of that wire
  *
  * Context: process; may sleep. No port lock is held.
- * Return: when there is more to put on it, if that is not a matter of room, or KTIME_MAX.
+ * Return: when there is more to put on it, if that is a matter of time, or KTIME_MAX.
  */
 ktime_t emu_port_feed(struct emu_port *ep, struct emu_wire *wire, unsigned int pace)
 {
+	ktime_t due;
+
 	guard(uart_port_lock_check_sysrq_irqsave)(&ep->port);
 
 	emu_port_set_pace(ep, wire, pace);
 	/* Its outputs may drive its own inputs */
 	emu_port_rx_lines(ep);
-	emu_port_transmit(ep);
+	due = emu_port_transmit(ep);
 	emu_port_push(ep);
 
-	return wire == emu_port_out(ep) ? emu_rs485_due(ep) : KTIME_MAX;
+	return wire == emu_port_out(ep) ? due : KTIME_MAX;
 }
 
 static unsigned int emu_tx_empty(struct uart_port *port)

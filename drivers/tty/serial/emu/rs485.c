@@ -112,49 +112,29 @@ static void emu_rs485_begin_driving(struct emu_port *ep, struct emu_wire *out, k
  * emu_rs485_begin - drive the line, there is something to send
  * @ep: the port
  * @out: the wire that its transmitter feeds
- * @time: not before then the first character begins, which this may change
+ * @now: the time
  *
  * During the delay between RTS and the first character, what is to be sent stays
  * where it is, and whoever waits for it to be sent, or to be closed, waits.
  *
  * Context: the port lock is held.
- * Return: true, or false until the moment of emu_rs485_due().
+ * Return: whether it may be sent now, or only at @ep->begins.
  */
-bool emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t *time)
+bool emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t now)
 {
-	ktime_t now;
-
 	lockdep_assert_held(&ep->port.lock);
 
 	if (!emu_rs485_is_on(&ep->port.rs485))
 		return true;
 
-	now = ktime_get();
 	if (!ep->driving)
 		emu_rs485_begin_driving(ep, out, now);
 	if (now < ep->begins)
 		return false;
 
-	if (ep->begins) {
-		/* What was on a bus until now may be known already */
-		*time = out->bus ? now : ep->begins;
-		ep->begins = 0;
-	}
-	emu_rs485_send_address(ep, out, *time);
+	emu_rs485_send_address(ep, out, now);
 
 	return true;
-}
-
-/**
- * emu_rs485_due - when a port may send that has to wait for it
- * @ep: the port
- *
- * Context: the port lock is held.
- * Return: the moment, or KTIME_MAX.
- */
-ktime_t emu_rs485_due(struct emu_port *ep)
-{
-	return ep->driving && ep->begins > ktime_get() ? ep->begins : KTIME_MAX;
 }
 
 /**

@@ -331,10 +331,24 @@ static int make_live(char *dir, size_t size, int i)
 	       set(dir, "pace", "0") ?: set(dir, "live", "1");
 }
 
+static int remove_cables(char (*dir)[64])
+{
+	int i, ret = 0;
+
+	for (i = 0; i < CABLES && dir[i][0]; i++) {
+		set(dir[i], "live", "0");
+		unmake(dir[i], "a");
+		unmake(dir[i], "b");
+		ret |= rmdir(dir[i]);
+	}
+
+	return ret;
+}
+
 FIXTURE_SETUP(memory)
 {
 	const char *why = why_no_cables();
-	int i;
+	int i, ret;
 
 	self->a = -1;
 	self->b = -1;
@@ -342,8 +356,14 @@ FIXTURE_SETUP(memory)
 		SKIP(return, "%s", why);
 	if (access(BUFFERS, W_OK) || access(FAILSLAB, F_OK))
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS and CONFIG_FAILSLAB");
-	for (i = 0; i < CABLES; i++)
-		ASSERT_EQ(0, make_live(self->dir[i], sizeof(self->dir[i]), i));
+	for (i = 0; i < CABLES; i++) {
+		ret = make_live(self->dir[i], sizeof(self->dir[i]), i);
+		if (ret == -ENOSPC) {
+			remove_cables(self->dir);
+			SKIP(return, "needs a larger CONFIG_SERIAL_EMU_NR_PORTS");
+		}
+		ASSERT_EQ(0, ret);
+	}
 	self->a = open_end(self->dir[CABLES - 1], "a/tty");
 	self->b = open_end(self->dir[CABLES - 1], "b/tty");
 	ASSERT_LE(0, self->a);
@@ -352,16 +372,9 @@ FIXTURE_SETUP(memory)
 
 FIXTURE_TEARDOWN(memory)
 {
-	int i;
-
 	close(self->a);
 	close(self->b);
-	for (i = 0; i < CABLES && self->dir[i][0]; i++) {
-		set(self->dir[i], "live", "0");
-		unmake(self->dir[i], "a");
-		unmake(self->dir[i], "b");
-		EXPECT_EQ(0, rmdir(self->dir[i]));
-	}
+	EXPECT_EQ(0, remove_cables(self->dir));
 }
 
 /* Those fail that cannot wait for memory */
@@ -387,10 +400,11 @@ static int fail_no_buffers(void)
 	return atoi(MANY) - left;
 }
 
-/* Without a pace nothing is lost, not even while there is no memory for it */
+/* Without a pace characters wait while there is no memory for them */
 TEST_F(memory, is_short_for_a_time)
 {
 	char data[2000], got[sizeof(data)];
+	int failed;
 	size_t i;
 
 	for (i = 0; i < sizeof(data); i++)
@@ -401,10 +415,13 @@ TEST_F(memory, is_short_for_a_time)
 	}
 	EXPECT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
 	serial_sleep_ms(2 * SERIAL_QUIET_MS);
-	EXPECT_LT(0, fail_no_buffers());
+	failed = fail_no_buffers();
 	EXPECT_EQ(sizeof(got), serial_read(self->b, got, sizeof(got)));
 	EXPECT_EQ(0, memcmp(data, got, sizeof(got)));
 	EXPECT_EQ(0, serial_icount(self->b).buf_overrun);
+	/* The tty keeps buffers that it had once */
+	if (!failed)
+		SKIP(return, "an earlier run had the memory");
 }
 
 static int open_module(void)

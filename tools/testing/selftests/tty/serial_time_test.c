@@ -417,6 +417,9 @@ TEST_F(pair_time, rs485_delay_has_tcdrain_and_close_wait)
 	self->a = -1;
 	EXPECT_LE(100000 - self->slack, serial_now_us() - begin);
 	EXPECT_TRUE(serial_arrives(self->b, "closes", 6));
+	/* To be switched off */
+	self->a = serial_open(self->paths.path[0]);
+	ASSERT_LE(0, self->a);
 }
 
 TEST_F(pair_time, rs485_does_not_hear_while_it_speaks)

@@ -7,8 +7,11 @@
 #include <linux/container_of.h>
 #include <linux/errno.h>
 #include <linux/hrtimer.h>
+#include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -137,8 +140,8 @@ static enum hrtimer_restart ring_timer(struct hrtimer *timer)
 	struct ring_test *priv = container_of(timer, struct ring_test, timer);
 	unsigned long head = priv->ring.head;
 
-	/* So much that it is seen wherever in the ring the reader is */
-	test_write_pattern(&priv->ring, head, head + EMU_RING_SIZE / 2);
+	/* So much that it is seen wherever in the ring the reader is, or nearly so */
+	test_write_pattern(&priv->ring, head, head + min(EMU_RING_SIZE / 2, SZ_64K));
 	hrtimer_forward_now(timer, NSEC_PER_MSEC);
 
 	return HRTIMER_RESTART;
@@ -147,21 +150,22 @@ static enum hrtimer_restart ring_timer(struct hrtimer *timer)
 /* Interrupts print while it is read */
 static void ring_is_read_while_written(struct kunit *test)
 {
-	unsigned int i, overtaken = 0, wrong = 0;
+	unsigned long first, pos, end = jiffies + 10 * HZ;
+	unsigned int overtaken = 0, wrong = 0;
 	struct ring_test *priv = test->priv;
-	unsigned long first, pos;
 	size_t count;
 
 	test_print_pattern(test, 0, EMU_RING_SIZE);
 	hrtimer_setup(&priv->timer, ring_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	hrtimer_start(&priv->timer, NSEC_PER_MSEC, HRTIMER_MODE_REL);
-	for (i = 0; i < 100000 && overtaken < 100; i++) {
+	while (overtaken < 100 && time_before(jiffies, end)) {
 		first = READ_ONCE(priv->ring.first);
 		pos = first;
 		count = test_read(test, &pos);
 		overtaken += pos != first;
 		/* Some of it, so that most interrupts come while it is read */
 		wrong += !!test_wrong(test, pos, count, 61);
+		cond_resched();
 	}
 	hrtimer_cancel(&priv->timer);
 	KUNIT_EXPECT_EQ(test, overtaken, 100);
