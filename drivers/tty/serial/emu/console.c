@@ -80,19 +80,38 @@ static void emu_console_sent(struct emu_console *con, unsigned long pos)
 		wake_up(&con->room);
 }
 
+/*
+ * With console flow control the ring keeps what was printed until the far end gives
+ * CTS, also when the port is no console any more. A break, which would hide what is
+ * sent, and a system that is suspended, whose far end may be so already, have it wait
+ * as well.
+ */
+static bool emu_console_has_to_wait(struct emu_port *ep)
+{
+	struct uart_port *port = &ep->port;
+
+	if (ep->brk || ep->console->asleep)
+		return true;
+
+	if (!uart_cons_flow_enabled(port) || !uart_cts_enabled(port))
+		return false;
+
+	return !(ep->inputs & TIOCM_CTS) && !(port->rs485.flags & SER_RS485_ENABLED);
+}
+
 /**
  * emu_console_has_output - is there something to transmit?
  * @ep: the port
  *
  * Context: the port lock is held.
- * Return: whether emu_console_transmit() would, if it were not for the lack of CTS.
+ * Return: whether emu_console_transmit() would, if the wire had room.
  */
-bool emu_console_has_output(const struct emu_port *ep)
+bool emu_console_has_output(struct emu_port *ep)
 {
 	struct emu_console *con = ep->console;
 	struct emu_ring *ring = emu_console_ring(con);
 
-	return ring && emu_ring_head(ring) != con->sent;
+	return ring && emu_ring_head(ring) != con->sent && !emu_console_has_to_wait(ep);
 }
 
 /**
@@ -101,12 +120,10 @@ bool emu_console_has_output(const struct emu_port *ep)
  * @out: the wire that its transmitter feeds
  * @time: not before then what is transmitted begins
  *
- * With console flow control (console=ttyEMU0,115200n8r) the ring keeps what was
- * printed until the far end gives CTS.
- *
  * Context: the port lock is held.
- * Return: whether the tty may go on, because nothing is left or CTS is off. No
- *	message is half printed then: with the port lock comes the console's
+ * Return: whether the tty may go on, because nothing is left or it has to wait, but
+ *	for a system that is suspended, before which it may be in the middle of a
+ *	line. No message is half printed then: with the port lock comes the console's
  *	ownership.
  */
 bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out, ktime_t time)
@@ -120,8 +137,8 @@ bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out, ktime_t tim
 
 	if (!ring)
 		return true;
-	if (uart_console_hwflow_active(&ep->port) && !(ep->inputs & TIOCM_CTS))
-		return true;
+	if (emu_console_has_to_wait(ep))
+		return !con->asleep || emu_ring_head(ring) == con->sent;
 
 	pos = con->sent;
 	for (;;) {
@@ -187,10 +204,11 @@ void emu_console_stick(struct emu_console *con, unsigned int ms)
  *
  * An interrupt would wake it up. What is printed is transmitted later.
  *
- * Context: any.
+ * Context: process.
  */
 void emu_console_set_asleep(struct emu_port *ep, bool asleep)
 {
+	guard(uart_port_lock_irqsave)(&ep->port);
 	WRITE_ONCE(ep->console->asleep, asleep);
 }
 
@@ -203,7 +221,7 @@ static unsigned int emu_console_put(struct emu_console *con, const char *text, u
 	return done;
 }
 
-/* Begin a record, at the begin of a line */
+/* Begin a record, at the begin of a line unless the last one was to be gone on with */
 static struct emu_record *emu_console_begin(struct emu_console *con,
 					    const struct nbcon_write_context *wctxt, bool atomic)
 {
@@ -211,7 +229,8 @@ static struct emu_record *emu_console_begin(struct emu_console *con,
 		.time	= local_clock(),
 		.cpu	= raw_smp_processor_id(),
 		.prio	= nbcon_write_context_prio(wctxt),
-		.begin	= con->line_ended ? EMU_BEGIN_LINE : EMU_BEGIN_TAKEOVER,
+		.begin	= con->line_ended ? EMU_BEGIN_LINE :
+			  con->unfinished ? EMU_BEGIN_TAKEOVER : EMU_BEGIN_OPEN,
 		.atomic	= atomic,
 	};
 
@@ -220,8 +239,11 @@ static struct emu_record *emu_console_begin(struct emu_console *con,
 		con->torn = true;
 		record.begin = EMU_BEGIN_UNSAFE;
 		emu_ring_forget_torn(con->ring);
+		/* That one may not have got to say what it printed */
+		con->line_ended = emu_ring_ends_line(con->ring);
+		con->unfinished = true;
 	}
-	if (!con->line_ended)
+	if (!con->line_ended && con->unfinished)
 		emu_console_put(con, "\n", 1);
 
 	return emu_ring_begin(con->ring, &record);
@@ -263,6 +285,7 @@ static void emu_console_write(struct emu_console *con, struct nbcon_write_contex
 	do {
 		if (done < wctxt->len)
 			done += emu_console_put(con, wctxt->outbuf + done, wctxt->len - done);
+		con->unfinished = done < wctxt->len;
 		emu_ring_grow(con->ring, record, emu_console_end(con, done == wctxt->len));
 		if (!nbcon_exit_unsafe(wctxt))
 			return;
@@ -418,6 +441,8 @@ static int emu_console_setup(struct console *co, char *options)
 static int emu_console_exit(struct console *co)
 {
 	co->index = EMU_CONSOLE_NONE;
+	/* Which printk takes away if there was a boot console */
+	co->flags |= CON_PRINTBUFFER;
 
 	return 0;
 }

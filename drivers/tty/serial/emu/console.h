@@ -30,11 +30,13 @@ struct emu_port;
  * @EMU_BEGIN_LINE: the begin of a line
  * @EMU_BEGIN_TAKEOVER: a line that somebody else did not get to end
  * @EMU_BEGIN_UNSAFE: the same, by force, while that one was in the middle of a change
+ * @EMU_BEGIN_OPEN: a line that goes on, as a debugger's prompt does with what is typed
  */
 enum emu_record_begin {
 	EMU_BEGIN_LINE,
 	EMU_BEGIN_TAKEOVER,
 	EMU_BEGIN_UNSAFE,
+	EMU_BEGIN_OPEN,
 };
 
 /**
@@ -81,10 +83,13 @@ struct emu_record {
  * @records: number of records that ever began
  * @records_first: number of the first record that is kept
  * @record: the last of them
+ * @cleared: number of the first character that the user wants to see
+ * @records_cleared: number of the first record that the user wants to see
  *
- * Only the owner of the console writes. Readers take no lock: they copy, and
- * look afterwards at @reserved to see what may have been overwritten meanwhile.
- * The numbers wrap around; only differences of them mean anything.
+ * Only the owner of the console writes, but for what the user cleared. Readers take
+ * no lock: they copy, and look afterwards at @reserved to see what may have been
+ * overwritten meanwhile. The numbers wrap around; only differences of them mean
+ * anything.
  */
 struct emu_ring {
 	atomic_long_t reserved;
@@ -95,6 +100,8 @@ struct emu_ring {
 	unsigned long records;
 	unsigned long records_first;
 	struct emu_record record[EMU_RECORDS];
+	unsigned long cleared;
+	unsigned long records_cleared;
 };
 
 /* What a debugger can be given to read, a power of two */
@@ -117,9 +124,11 @@ struct emu_ring {
  * @dropped: characters that were overwritten before they went; port lock
  * @stalled: whether nobody waits for room until the transmitter goes on
  * @line_ended: whether the last character was a newline; console ownership
+ * @unfinished: whether the last record is not printed to its end; console ownership
  * @torn: whether the console was taken over from one that will not return; console
  *	ownership
- * @asleep: whether the system is suspended
+ * @asleep: whether the system is suspended, from before the first device is until after
+ *	the last one is resumed; written under the port lock
  * @stuck: whether the transmitter does nothing; port lock
  * @unstick: ends that
  * @unsafe_us: how long each record stays where nobody can take the console over,
@@ -139,6 +148,7 @@ struct emu_console {
 	unsigned long dropped;
 	bool stalled;
 	bool line_ended;
+	bool unfinished;
 	bool torn;
 	bool asleep;
 	bool stuck;
@@ -155,6 +165,12 @@ static inline struct emu_ring *emu_console_ring(struct emu_console *con)
 	return smp_load_acquire(&con->ring);
 }
 
+/* The later of two numbers in a ring */
+static inline unsigned long emu_ring_later(unsigned long a, unsigned long b)
+{
+	return (long)(a - b) > 0 ? a : b;
+}
+
 /* ring.c */
 static inline unsigned long emu_ring_head(const struct emu_ring *ring)
 {
@@ -167,6 +183,7 @@ void emu_ring_put(struct emu_ring *ring);
 void emu_ring_write(struct emu_ring *ring, const u8 *chars, unsigned int count);
 unsigned int emu_ring_print(struct emu_ring *ring, const char *text, unsigned int len);
 void emu_ring_forget_torn(struct emu_ring *ring);
+bool emu_ring_ends_line(const struct emu_ring *ring);
 size_t emu_ring_read(const struct emu_ring *ring, unsigned long *pos, u8 *buf, size_t size);
 struct emu_record *emu_ring_begin(struct emu_ring *ring, const struct emu_record *record);
 void emu_ring_grow(struct emu_ring *ring, struct emu_record *record, enum emu_record_end end);

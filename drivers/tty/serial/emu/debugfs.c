@@ -39,7 +39,7 @@ static int emu_ring_open(struct inode *inode, struct file *file)
 	if (!ring)
 		return 0;
 
-	pos = READ_ONCE(ring->first);
+	pos = emu_ring_later(READ_ONCE(ring->first), READ_ONCE(ring->cleared));
 	copy->len = emu_ring_read(ring, &pos, copy->data, sizeof(copy->data));
 
 	return 0;
@@ -67,7 +67,7 @@ static ssize_t emu_ring_clear(struct file *file, const char __user *buf, size_t 
 	struct emu_ring *ring = emu_console_ring(con);
 
 	if (ring)
-		WRITE_ONCE(ring->first, READ_ONCE(ring->head));
+		WRITE_ONCE(ring->cleared, READ_ONCE(ring->head));
 
 	return count;
 }
@@ -155,6 +155,7 @@ static int emu_records_show(struct seq_file *m, void *v)
 		[EMU_BEGIN_LINE]	= "line",
 		[EMU_BEGIN_TAKEOVER]	= "takeover",
 		[EMU_BEGIN_UNSAFE]	= "unsafe",
+		[EMU_BEGIN_OPEN]	= "open",
 	};
 	static const char *const end[] = {
 		[EMU_END_LOST]		= "lost",
@@ -221,7 +222,7 @@ static ssize_t emu_records_clear(struct file *file, const char __user *buf, size
 	struct emu_ring *ring = emu_console_ring(con);
 
 	if (ring)
-		WRITE_ONCE(ring->records_first, READ_ONCE(ring->records));
+		WRITE_ONCE(ring->records_cleared, READ_ONCE(ring->records));
 
 	return count;
 }

@@ -570,6 +570,8 @@ void emu_port_rx_lines(struct emu_port *ep);
 unsigned int emu_port_lines(struct emu_port *ep, unsigned int outputs);
 
 /* pm.c */
+void emu_port_prepare(struct emu_port *ep);
+void emu_port_complete(struct emu_port *ep);
 int emu_port_suspend(struct emu_port *ep);
 int emu_port_resume(struct emu_port *ep);
 void emu_port_wake(struct emu_port *ep);
@@ -656,11 +658,9 @@ void emu_configfs_remove_cable(struct emu_cable *cable);
 /* main.c */
 extern struct uart_driver emu_uart_driver;
 
-struct emu_port *emu_port_find(unsigned int line);
-
 /* console.c, debugfs.c */
 #ifdef CONFIG_SERIAL_EMU_CONSOLE
-bool emu_console_has_output(const struct emu_port *ep);
+bool emu_console_has_output(struct emu_port *ep);
 bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out, ktime_t time);
 bool emu_console_is_stuck(const struct emu_port *ep);
 void emu_console_set_asleep(struct emu_port *ep, bool asleep);
@@ -671,7 +671,7 @@ void emu_console_hide(struct emu_port *ep);
 void emu_debugfs_init(void);
 void emu_debugfs_exit(void);
 #else
-static inline bool emu_console_has_output(const struct emu_port *ep)
+static inline bool emu_console_has_output(struct emu_port *ep)
 {
 	return false;
 }

@@ -22,7 +22,6 @@
 #include <linux/serial_core.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/xarray.h>
 
 #include <kunit/visibility.h>
 
@@ -37,9 +36,6 @@ MODULE_PARM_DESC(null_modems, "Number of null-modem cables, each joins two ports
 /* Made at module init and destroyed at module exit, nothing runs beside them */
 static LIST_HEAD(emu_cables);
 
-/* The ports by line, from before until after serial core knows them */
-static DEFINE_XARRAY(emu_ports);
-
 struct uart_driver emu_uart_driver = {
 	.owner		= THIS_MODULE,
 	.driver_name	= "serial_emu",
@@ -47,18 +43,6 @@ struct uart_driver emu_uart_driver = {
 	.nr		= CONFIG_SERIAL_EMU_NR_PORTS,
 };
 EXPORT_SYMBOL_IF_KUNIT(emu_uart_driver);
-
-/**
- * emu_port_find - the port of a line
- * @line: the number in ttyEMU<number>
- *
- * Context: whatever keeps the port from being removed.
- * Return: the port, or NULL if there is none.
- */
-struct emu_port *emu_port_find(unsigned int line)
-{
-	return xa_load(&emu_ports, line);
-}
 
 static int emu_probe(struct platform_device *pdev)
 {
@@ -78,15 +62,9 @@ static int emu_probe(struct platform_device *pdev)
 	if (ret)
 		return ret;
 
-	ret = xa_insert(&emu_ports, pdev->id, ep, GFP_KERNEL);
+	ret = emu_port_add(ep, &pdev->dev, pdev->id, end);
 	if (ret)
 		return ret;
-
-	ret = emu_port_add(ep, &pdev->dev, pdev->id, end);
-	if (ret) {
-		xa_erase(&emu_ports, pdev->id);
-		return ret;
-	}
 
 	platform_set_drvdata(pdev, ep);
 
@@ -95,8 +73,19 @@ static int emu_probe(struct platform_device *pdev)
 
 static void emu_remove(struct platform_device *pdev)
 {
-	xa_erase(&emu_ports, pdev->id);
 	emu_port_remove(platform_get_drvdata(pdev));
+}
+
+static int emu_prepare(struct device *dev)
+{
+	emu_port_prepare(dev_get_drvdata(dev));
+
+	return 0;
+}
+
+static void emu_complete(struct device *dev)
+{
+	emu_port_complete(dev_get_drvdata(dev));
 }
 
 static int emu_suspend(struct device *dev)
@@ -109,7 +98,11 @@ static int emu_resume(struct device *dev)
 	return emu_port_resume(dev_get_drvdata(dev));
 }
 
-static DEFINE_SIMPLE_DEV_PM_OPS(emu_pm_ops, emu_suspend, emu_resume);
+static const struct dev_pm_ops emu_pm_ops = {
+	.prepare	= pm_sleep_ptr(emu_prepare),
+	.complete	= pm_sleep_ptr(emu_complete),
+	SYSTEM_SLEEP_PM_OPS(emu_suspend, emu_resume)
+};
 
 static struct platform_driver emu_platform_driver = {
 	.probe	= emu_probe,
@@ -203,7 +196,6 @@ static void __exit emu_exit(void)
 	emu_far_exit();
 	platform_driver_unregister(&emu_platform_driver);
 	uart_unregister_driver(&emu_uart_driver);
-	xa_destroy(&emu_ports);
 }
 module_exit(emu_exit);
 

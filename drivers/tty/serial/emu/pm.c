@@ -9,11 +9,48 @@
 
 #include <linux/cleanup.h>
 #include <linux/console.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/lockdep.h>
 #include <linux/serial_core.h>
 
 #include "emu.h"
+
+/* How often, and for how long, the transmitter is waited for */
+#define EMU_DRAIN_TRIES		3
+#define EMU_DRAIN_MS		10
+
+/**
+ * emu_port_prepare - make ready for the system to be suspended
+ * @ep: the port
+ *
+ * The far end may be suspended before this port is, and is not to miss what the
+ * console prints. What its transmitter has already gets there unless the line is
+ * slow, for which serial core does not wait longer either.
+ *
+ * Context: process; may sleep. No device is suspended yet.
+ */
+void emu_port_prepare(struct emu_port *ep)
+{
+	struct uart_port *port = &ep->port;
+	int tries = EMU_DRAIN_TRIES;
+
+	emu_console_set_asleep(ep, true);
+	while (uart_console(port) && !port->ops->tx_empty(port) && tries--)
+		msleep(EMU_DRAIN_MS);
+}
+
+/**
+ * emu_port_complete - undo emu_port_prepare()
+ * @ep: the port
+ *
+ * Context: process; may sleep. All devices are resumed.
+ */
+void emu_port_complete(struct emu_port *ep)
+{
+	emu_console_set_asleep(ep, false);
+	emu_wire_kick(ep->out);
+}
 
 /**
  * emu_port_suspend - suspend a port
@@ -38,7 +75,6 @@ int emu_port_suspend(struct emu_port *ep)
 	prints = uart_console(port) && !console_suspend_enabled;
 	scoped_guard(uart_port_lock_irqsave, port)
 		ep->wakes = !port->suspended && !prints;
-	emu_console_set_asleep(ep, true);
 
 	return 0;
 }
@@ -57,7 +93,6 @@ int emu_port_resume(struct emu_port *ep)
 	ret = uart_resume_port(&emu_uart_driver, &ep->port);
 	scoped_guard(uart_port_lock_irqsave, &ep->port)
 		ep->wakes = false;
-	emu_console_set_asleep(ep, false);
 	/* What had to wait for power to be there */
 	emu_wire_kick(ep->in);
 	emu_wire_kick(ep->out);

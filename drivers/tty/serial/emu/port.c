@@ -143,6 +143,7 @@ static ktime_t emu_port_transmit(struct emu_port *ep)
 {
 	struct emu_wire *out = emu_port_out(ep);
 	ktime_t now = ktime_get(), time;
+	bool sends;
 
 	lockdep_assert_held(&ep->port.lock);
 
@@ -150,15 +151,17 @@ static ktime_t emu_port_transmit(struct emu_port *ep)
 		ep->backlog = false;
 		return KTIME_MAX;
 	}
-	if (emu_port_has_output(ep) && !emu_rs485_begin(ep, out, now)) {
+	/* What the console prints from now on has to wait: nobody drives the line for it */
+	sends = emu_port_has_output(ep);
+	if (sends && !emu_rs485_begin(ep, out, now)) {
 		ep->backlog = false;
 		return ep->begins;
 	}
 
 	/* The line did not rest if there was more to send all the time */
 	time = ep->backlog ? 0 : now;
-	if (emu_port_transmit_xchar(ep, out, time) && emu_console_transmit(ep, out, time) &&
-	    ep->started)
+	if (sends && emu_port_transmit_xchar(ep, out, time) &&
+	    emu_console_transmit(ep, out, time) && ep->started)
 		emu_port_transmit_tty(ep, out, time);
 	ep->backlog = !emu_wire_room(out);
 	if (!emu_port_has_output(ep))

@@ -143,6 +143,21 @@ void emu_ring_forget_torn(struct emu_ring *ring)
 EXPORT_SYMBOL_IF_KUNIT(emu_ring_forget_torn);
 
 /**
+ * emu_ring_ends_line - is what was printed last the end of a line?
+ * @ring: the ring
+ *
+ * Context: any. The caller owns the console.
+ * Return: true if it is, or if there is nothing.
+ */
+bool emu_ring_ends_line(const struct emu_ring *ring)
+{
+	u8 last = ring->data[(ring->head - 1) % EMU_RING_SIZE];
+
+	return !last || last == '\n';
+}
+EXPORT_SYMBOL_IF_KUNIT(emu_ring_ends_line);
+
+/**
  * emu_ring_read - copy from the ring
  * @ring: the ring
  * @pos: number of the first character that is wanted; moved on to the number of
@@ -241,7 +256,7 @@ unsigned int emu_ring_read_records(const struct emu_ring *ring, unsigned long *p
 	unsigned long head, gone, i;
 	unsigned int count;
 
-	*pos = READ_ONCE(ring->records_first);
+	*pos = emu_ring_later(READ_ONCE(ring->records_first), READ_ONCE(ring->records_cleared));
 	/* Pairs with smp_store_release() in emu_ring_begin() */
 	head = smp_load_acquire(&ring->records);
 	/* The writer may have gone on between the two, or while somebody cleared it */

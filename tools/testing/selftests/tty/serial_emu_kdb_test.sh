@@ -12,7 +12,8 @@ TTY=ttyEMU0
 PEER=/dev/ttyEMU1
 KGDBOC=/sys/module/kgdboc/parameters/kgdboc
 DEBUGFS=/sys/kernel/debug/serial-emu/$TTY
-CABLE=/sys/kernel/config/serial-emu/null-modem0
+CABLES=/sys/kernel/config/serial-emu
+CABLE=$CABLES/null-modem0
 
 skip()
 {
@@ -130,6 +131,33 @@ test_transmitted()
 	[ $tries -gt 0 ]
 }
 
+# What kdb prints on a console that is not its own goes there piece by piece
+test_console()
+{
+	local dir=$CABLES/kdb console ret=1
+
+	mkdir $dir $dir/a $dir/b && echo 1 > $dir/live || return 1
+	console=$(cat $dir/a/tty)
+	echo Y > "/sys/class/tty/$console/console" || return 1
+	# the log of the boot comes first
+	echo "<3>kdb is next" > /dev/kmsg
+	until grep -q 'kdb is next' "$DEBUGFS/../$console/console"; do
+		sleep 0.1
+	done
+	echo > "$DEBUGFS/../$console/console"
+	echo > "$DEBUGFS/../$console/records"
+	debug 'version\ngo\n' true
+	tr -d '\r' < "$DEBUGFS/../$console/console" > "$OUTPUT"
+	printed 'kdb> version$' && printed 'kdb> go$' && ret=0
+	cat "$DEBUGFS/../$console/records" >> "$OUTPUT"
+	printed ' open.open ' && ! printed ' takeover ' || ret=1
+	echo N > "/sys/class/tty/$console/console"
+	echo 0 > $dir/live
+	rmdir $dir/a $dir/b $dir
+
+	return $ret
+}
+
 ktap_print_header
 
 [ "$(id -u)" = 0 ] || skip "needs root"
@@ -147,7 +175,7 @@ echo 0 > $CABLE/pace
 exec 4<> /dev/$TTY
 echo $TTY > $KGDBOC || skip "kgdboc does not take $TTY"
 
-ktap_set_plan 7
+ktap_set_plan 8
 result "go" test_go
 result "bt" test_bt
 result "lsmod" test_lsmod
@@ -159,6 +187,7 @@ else
 	ktap_test_skip "typed_at_the_far_end"
 fi
 result "goes_to_the_far_end" test_transmitted
+result "other_consoles_get_it_as_it_is" test_console
 
 echo > $KGDBOC
 exec 4>&-

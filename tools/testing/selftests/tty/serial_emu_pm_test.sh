@@ -141,6 +141,44 @@ test_console()
 	[ -n "$delay" ] && [ "$delay" -ge "$2" ] && [ "$delay" -le "$3" ]
 }
 
+# What the console prints before it is suspended, and what is not sent by then, arrives.
+# A line that is busy all the time does not keep the system from being suspended.
+test_slow_console()
+{
+	local text reader heard i
+
+	text=$(mktemp)
+	raw 9600
+	echo 100 > $CABLE/pace
+	echo "$1" > $NO_SUSPEND
+	echo Y > $SWITCH
+	printed "is slow, $1" || return 1
+	echo 0 > $CABLE/pace
+	drain 4 > /dev/null
+	echo 100 > $CABLE/pace
+	cat <&4 > "$text" &
+	reader=$!
+	for i in {1..30}; do
+		echo "<3>line $i of what is sent until the system is suspended" > /dev/kmsg
+	done
+	suspend || return 1
+	printed "was slow, $1" || return 1
+	for i in {1..100}; do
+		! grep -q "was slow, $1" "$text" || break
+		sleep 0.1
+	done
+	kill $reader
+	wait $reader 2> /dev/null
+	echo N > $SWITCH
+	echo Y > $NO_SUSPEND
+	echo 0 > $CABLE/pace
+	raw 115200
+	heard=$(grep -c 'line [0-9]* of what is sent until the system is suspended' "$text")
+	echo "# $heard of 30 lines arrived"
+	rm "$text"
+	[ "$heard" = 30 ]
+}
+
 # test_wakeup enabled|disabled: how often is it woken up, and for how long is it asleep?
 test_wakeup()
 {
@@ -190,11 +228,13 @@ exec 3<> /dev/$TTY 4<> /dev/$PEER
 echo devices > /sys/power/pm_test
 echo $SLEEP > $DELAY
 
-ktap_set_plan 6
+ktap_set_plan 8
 ktap_test_result "state_is_restored" test_restored
 ktap_test_result "data_during_suspend_is_lost" test_lost
 ktap_test_result "console_is_suspended" test_console Y $((SLEEP - 1)) 60
 ktap_test_result "console_is_not_suspended" test_console N 0 1
+ktap_test_result "slow_console_is_suspended" test_slow_console Y
+ktap_test_result "slow_console_is_not_suspended" test_slow_console N
 ktap_test_result "start_bit_wakes_up" test_wakes_up
 ktap_test_result "start_bit_does_not_wake_up" test_does_not_wake_up
 

@@ -126,11 +126,22 @@ FIXTURE_TEARDOWN(printk)
 		EXPECT_EQ(0, rmdir(self->dir));
 }
 
-/* With the log of the boot behind, which a new console prints first */
+/*
+ * With the log behind, which a new console prints first, and in which there may be
+ * what an earlier test said.
+ */
 static bool begin_console(int line, int peer)
 {
-	return !set_console(line, "Y") && !say("<3>the new console is here") &&
-	       hear(peer, "the new console is here\r\n");
+	char text[64];
+	int len;
+
+	len = snprintf(text, sizeof(text), "<3>a new console is here: %jd",
+		       (intmax_t)serial_now_ns());
+	if (set_console(line, "Y") || say(text))
+		return false;
+	snprintf(text + len, sizeof(text) - len, "\r\n");
+
+	return hear(peer, text + strlen("<3>"));
 }
 
 TEST_F(printk, any_port_becomes_a_console)
@@ -378,12 +389,12 @@ TEST_F(printk, memory_can_be_cleared)
 	struct record record;
 
 	ASSERT_TRUE(begin_console(self->line, self->peer));
-	ASSERT_TRUE(find_record(self->line, "the new console is here", &record));
+	ASSERT_TRUE(find_record(self->line, "a new console is here", &record));
 	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "records"), "\n"));
-	EXPECT_FALSE(find_record(self->line, "the new console is here", &record));
-	EXPECT_TRUE(is_in_file(debug_file(self->line, "console"), "the new console is here"));
+	EXPECT_FALSE(find_record(self->line, "a new console is here", &record));
+	EXPECT_TRUE(is_in_file(debug_file(self->line, "console"), "a new console is here"));
 	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "console"), "\n"));
-	EXPECT_FALSE(is_in_file(debug_file(self->line, "console"), "the new console is here"));
+	EXPECT_FALSE(is_in_file(debug_file(self->line, "console"), "a new console is here"));
 
 	ASSERT_EQ(0, say("<3>a message after that"));
 	ASSERT_TRUE(hear(self->peer, "a message after that\r\n"));
@@ -705,6 +716,37 @@ TEST_F(printk, flow_control)
 	EXPECT_TRUE(hear(self->peer, "a message that waits\r\n"));
 }
 
+/* What waits for a reader does so when the port is no console any more */
+TEST_F(printk, flow_control_outlives_the_console)
+{
+	ASSERT_EQ(0, serial_change_cflag(self->tty, 0, CRTSCTS));
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(0, serial_lines_off(self->peer, TIOCM_RTS));
+	ASSERT_TRUE(serial_wait_lines(self->tty, TIOCM_CTS, 0));
+	hear_all(self->peer);
+	ASSERT_EQ(0, say("<3>the last message that waits"));
+	ASSERT_TRUE(is_printed(self->line, "the last message that waits\r\n"));
+	ASSERT_EQ(0, set_console(self->line, "N"));
+	/* Its transmitter looks at what there is to do */
+	ASSERT_EQ(0, serial_lines_off(self->peer, TIOCM_DTR));
+	EXPECT_TRUE(serial_nothing_arrives(self->peer));
+	ASSERT_EQ(0, serial_lines_on(self->peer, TIOCM_RTS | TIOCM_DTR));
+	EXPECT_TRUE(hear(self->peer, "the last message that waits\r\n"));
+}
+
+/* Nobody would see what is sent during a break */
+TEST_F(printk, break_has_the_console_wait)
+{
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(0, ioctl(self->tty, TIOCSBRK));
+	hear_all(self->peer);
+	ASSERT_EQ(0, say("<3>a message during a break"));
+	ASSERT_TRUE(is_printed(self->line, "a message during a break\r\n"));
+	EXPECT_TRUE(serial_nothing_arrives(self->peer));
+	ASSERT_EQ(0, ioctl(self->tty, TIOCCBRK));
+	EXPECT_TRUE(hear(self->peer, "a message during a break\r\n"));
+}
+
 /* The console drives the line only while it prints, as the tty does */
 TEST_F(printk, rs485)
 {
@@ -720,6 +762,24 @@ TEST_F(printk, rs485)
 	EXPECT_TRUE(serial_wait_lines(self->peer, TIOCM_CTS, 0));
 	EXPECT_LE(edges + 2, serial_icount(self->peer).cts);
 	EXPECT_TRUE(serial_lines_stay(self->peer, TIOCM_CTS, 0));
+}
+
+/* Nor does it drive a line on which it has to wait */
+TEST_F(printk, rs485_during_a_break)
+{
+	struct serial_rs485 rs485 = { .flags = SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND };
+
+	ASSERT_EQ(0, ioctl(self->tty, TIOCSRS485, &rs485));
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_TRUE(serial_wait_lines(self->peer, TIOCM_CTS, 0));
+	ASSERT_EQ(0, ioctl(self->tty, TIOCSBRK));
+	hear_all(self->peer);
+	ASSERT_EQ(0, say("<3>a message during a break"));
+	ASSERT_TRUE(is_printed(self->line, "a message during a break\r\n"));
+	EXPECT_TRUE(serial_lines_stay(self->peer, TIOCM_CTS, 0));
+	ASSERT_EQ(0, ioctl(self->tty, TIOCCBRK));
+	EXPECT_TRUE(hear(self->peer, "a message during a break\r\n"));
+	EXPECT_TRUE(serial_wait_lines(self->peer, TIOCM_CTS, 0));
 }
 
 TEST_F_TIMEOUT(printk, cts_is_never_given, FLOOD_TIMEOUT)

@@ -149,6 +149,8 @@ TEST_F(flow, pollout_comes_and_goes)
 /* Flow control */
 
 #define BULK	65536
+/* Seconds that a debug kernel on an emulated machine may take for that */
+#define BULK_TIMEOUT	120
 
 static unsigned char bulk[BULK];
 
@@ -197,7 +199,7 @@ static void make_bulk(bool software)
 			bulk[i] |= 0x20;
 }
 
-TEST_F(flow, rtscts_end_to_end)
+TEST_F_TIMEOUT(flow, rtscts_end_to_end, BULK_TIMEOUT)
 {
 	struct serial_task task;
 
@@ -219,7 +221,7 @@ TEST_F(flow, rtscts_end_to_end)
 	EXPECT_TRUE(serial_nothing_arrives(self->b));
 }
 
-TEST_F(flow, xonxoff_end_to_end)
+TEST_F_TIMEOUT(flow, xonxoff_end_to_end, BULK_TIMEOUT)
 {
 	struct serial_task task;
 	int tx = serial_icount(self->b).tx;

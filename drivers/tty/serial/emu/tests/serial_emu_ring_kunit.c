@@ -218,6 +218,15 @@ static void ring_forgets_what_is_torn(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, priv->buf, "done panic", 10);
 }
 
+static void ring_knows_where_lines_end(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, emu_ring_ends_line(test_ring(test)));
+	test_print(test, "half");
+	KUNIT_EXPECT_FALSE(test, emu_ring_ends_line(test_ring(test)));
+	test_print(test, " a line\r\n");
+	KUNIT_EXPECT_TRUE(test, emu_ring_ends_line(test_ring(test)));
+}
+
 static void test_record(struct kunit *test, unsigned int number, const char *text)
 {
 	struct emu_record record = { .cpu = number };
@@ -280,6 +289,7 @@ static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(ring_numbers_wrap_around),
 	KUNIT_CASE(ring_debugger_writes_behind),
 	KUNIT_CASE(ring_forgets_what_is_torn),
+	KUNIT_CASE(ring_knows_where_lines_end),
 	KUNIT_CASE(ring_keeps_records),
 	KUNIT_CASE(ring_overwrites_the_oldest_records),
 	{}
