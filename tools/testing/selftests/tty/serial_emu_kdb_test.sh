@@ -109,10 +109,23 @@ far_end_is_heard()
 		[ "$(cat /sys/devices/system/cpu/kernel_max)" != 0 ]
 }
 
+# Whether a file has it within ten seconds
+appears()
+{
+	local i
+
+	for i in {1..100}; do
+		! grep -q "$1" "$2" || return 0
+		sleep 0.1
+	done
+
+	return 1
+}
+
 # What kdb printed goes to the far end when the machine goes on
 test_transmitted()
 {
-	local copy reader tries=100
+	local copy reader ret
 
 	copy=$(mktemp)
 	stty -F /dev/$TTY 115200 raw -echo clocal
@@ -121,37 +134,44 @@ test_transmitted()
 	reader=$!
 	sleep 1
 	debug 'version\ngo\n' true
-	until grep -q 'kdb> version' "$copy" || [ $tries -eq 0 ]; do
-		tries=$((tries - 1))
-		sleep 0.1
-	done
+	appears 'kdb> version' "$copy"
+	ret=$?
 	kill $reader
 	wait $reader
 	rm "$copy"
-	[ $tries -gt 0 ]
+
+	return $ret
 }
 
-# What kdb prints on a console that is not its own goes there piece by piece
+# What kdb prints on the console of another port
+debug_elsewhere()
+{
+	local dir=/sys/kernel/debug/serial-emu/$1
+
+	# the log of the boot comes first
+	echo "<3>kdb is next" > /dev/kmsg
+	appears 'kdb is next' "$dir/console" || return 1
+	echo > "$dir/console"
+	echo > "$dir/records"
+	debug 'version\ngo\n' true
+	tr -d '\r' < "$dir/console" > "$OUTPUT"
+	printed 'kdb> version$' && printed 'kdb> go$' || return 1
+	cat "$dir/records" >> "$OUTPUT"
+	printed ' open.open ' && ! printed ' takeover '
+}
+
+# It goes there piece by piece
 test_console()
 {
 	local dir=$CABLES/kdb console ret=1
 
-	mkdir $dir $dir/a $dir/b && echo 1 > $dir/live || return 1
-	console=$(cat $dir/a/tty)
-	echo Y > "/sys/class/tty/$console/console" || return 1
-	# the log of the boot comes first
-	echo "<3>kdb is next" > /dev/kmsg
-	until grep -q 'kdb is next' "$DEBUGFS/../$console/console"; do
-		sleep 0.1
-	done
-	echo > "$DEBUGFS/../$console/console"
-	echo > "$DEBUGFS/../$console/records"
-	debug 'version\ngo\n' true
-	tr -d '\r' < "$DEBUGFS/../$console/console" > "$OUTPUT"
-	printed 'kdb> version$' && printed 'kdb> go$' && ret=0
-	cat "$DEBUGFS/../$console/records" >> "$OUTPUT"
-	printed ' open.open ' && ! printed ' takeover ' || ret=1
-	echo N > "/sys/class/tty/$console/console"
+	mkdir $dir $dir/a $dir/b || return 1
+	if echo 1 > $dir/live && console=$(cat $dir/a/tty) &&
+	   echo Y > "/sys/class/tty/$console/console"; then
+		debug_elsewhere "$console"
+		ret=$?
+		echo N > "/sys/class/tty/$console/console"
+	fi
 	echo 0 > $dir/live
 	rmdir $dir/a $dir/b $dir
 

@@ -119,20 +119,36 @@ printed()
 	return 1
 }
 
+# as_console VALUE-OF-console_suspend COMMAND...: what it does while the port is one
+as_console()
+{
+	local ret
+
+	echo "$1" > $NO_SUSPEND
+	echo Y > $SWITCH
+	"${@:2}"
+	ret=$?
+	echo N > $SWITCH
+	echo Y > $NO_SUSPEND
+
+	return $ret
+}
+
+# prints_again NAME: around a suspend
+prints_again()
+{
+	printed "is here, $1" || return 1
+	echo > $DEBUGFS/records
+	suspend && printed "goes on, $1"
+}
+
 # test_console VALUE-OF-console_suspend MINIMUM MAXIMUM
 test_console()
 {
 	local delay heard
 
-	echo "$1" > $NO_SUSPEND
-	echo Y > $SWITCH
-	printed "is here, $1" || return 1
-	echo > $DEBUGFS/records
-	suspend || return 1
-	printed "goes on, $1" || return 1
+	as_console "$1" prints_again "$1" || return 1
 	delay=$(delay_of 'Waiting for')
-	echo N > $SWITCH
-	echo Y > $NO_SUSPEND
 	# without a pace, what nobody reads has everybody wait
 	heard=$(drain 4)
 	grep -q 'Waiting for' <<< "$heard" || return 1
@@ -141,42 +157,49 @@ test_console()
 	[ -n "$delay" ] && [ "$delay" -ge "$2" ] && [ "$delay" -le "$3" ]
 }
 
-# What the console prints before it is suspended, and what is not sent by then, arrives.
-# A line that is busy all the time does not keep the system from being suspended.
-test_slow_console()
+# prints_slowly NAME FILE: around a suspend; what arrives goes to the file
+prints_slowly()
 {
-	local text reader heard i
+	local reader ret i
 
-	text=$(mktemp)
-	raw 9600
-	echo 100 > $CABLE/pace
-	echo "$1" > $NO_SUSPEND
-	echo Y > $SWITCH
 	printed "is slow, $1" || return 1
 	echo 0 > $CABLE/pace
 	drain 4 > /dev/null
 	echo 100 > $CABLE/pace
-	cat <&4 > "$text" &
+	cat <&4 > "$2" &
 	reader=$!
 	for i in {1..30}; do
 		echo "<3>line $i of what is sent until the system is suspended" > /dev/kmsg
 	done
-	suspend || return 1
-	printed "was slow, $1" || return 1
+	suspend && printed "was slow, $1"
+	ret=$?
 	for i in {1..100}; do
-		! grep -q "was slow, $1" "$text" || break
+		! grep -q "was slow, $1" "$2" || break
 		sleep 0.1
 	done
 	kill $reader
 	wait $reader 2> /dev/null
-	echo N > $SWITCH
-	echo Y > $NO_SUSPEND
+
+	return $ret
+}
+
+# What the console prints before it is suspended, and what is not sent by then, arrives.
+# A line that is busy all the time does not keep the system from being suspended.
+test_slow_console()
+{
+	local text heard ret
+
+	text=$(mktemp)
+	raw 9600
+	echo 100 > $CABLE/pace
+	as_console "$1" prints_slowly "$1" "$text"
+	ret=$?
 	echo 0 > $CABLE/pace
 	raw 115200
 	heard=$(grep -c 'line [0-9]* of what is sent until the system is suspended' "$text")
 	echo "# $heard of 30 lines arrived"
 	rm "$text"
-	[ "$heard" = 30 ]
+	[ $ret = 0 ] && [ "$heard" = 30 ]
 }
 
 # test_wakeup enabled|disabled: how often is it woken up, and for how long is it asleep?
