@@ -105,18 +105,24 @@ delay_of()
 	}' $DEBUGFS/records
 }
 
-# Print something, and wait until the console has done that
-printed()
+# Whether a file has it within ten seconds
+appears()
 {
 	local i
 
-	echo "<3>the console $1" > /dev/kmsg
 	for i in {1..100}; do
-		grep -q "the console $1" $DEBUGFS/records && return
+		! grep -q "$1" "$2" || return 0
 		sleep 0.1
 	done
 
 	return 1
+}
+
+# Print something, and wait until the console has done that
+printed()
+{
+	echo "<3>the console $1" > /dev/kmsg
+	appears "the console $1" $DEBUGFS/records
 }
 
 # as_console VALUE-OF-console_suspend COMMAND...: what it does while the port is one
@@ -173,10 +179,7 @@ prints_slowly()
 	done
 	suspend && printed "was slow, $1"
 	ret=$?
-	for i in {1..100}; do
-		! grep -q "was slow, $1" "$2" || break
-		sleep 0.1
-	done
+	appears "was slow, $1" "$2"
 	kill $reader
 	wait $reader 2> /dev/null
 
