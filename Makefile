@@ -8,7 +8,7 @@
 settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SEND SUITES CHECKS PARTS
 export $(settings)
 
-goals := run test soak bench check series send build tags dist clean
+goals := run test test-all soak bench check series send build tags dist clean
 
 .PHONY: help $(goals)
 
@@ -19,7 +19,12 @@ help:
 ##                (VM=qemu: on x86-64 in QEMU instead of User-Mode Linux;
 ##                APPEND="...": more for the kernel command line; DEBUG=1: a
 ##                debug kernel; TIMEOUT=N: seconds until it is given up)
-## make test      all tests (SUITES="kunit selftests ...": some of them)
+##                Ends with status 2, as make does, if the session failed;
+##                scripts/run ends with the session's own status
+## make test      minutes: the driver's parts, what user space sees, and real
+##                programs, on the kernel of make run
+## make test-all  all else: debug kernels, QEMU, panics, boots, other ports
+##                (both: SUITES="kunit selftests ...": some of it)
 ## make check     all that can be checked without running the driver
 ##                (CHECKS="checkpatch sparse ...": some of it)
 ## make soak      the long runs: hours, most of them on the debug kernels
@@ -37,27 +42,14 @@ help:
 ## the one of Debian's linux-source package. BUILD=/path/to/directory is where all
 ## is built, and not build/.
 
-# A rule cannot pass on the session's exit status, so make becomes the session;
-# see scripts/make-exec.c. Without that (no -n, a make that can load) the rule
-# below does nearly the same.
-ifeq ($(MAKECMDGOALS),run)
-ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
-ifneq ($(filter load,$(.FEATURES)),)
-plugin := build/make-exec.so
-ignored := $(shell scripts/deps run </dev/null >&2 && mkdir -p build && \
-	{ [ $(plugin) -nt scripts/make-exec.c ] || \
-	cc -shared -fPIC -o $(plugin) scripts/make-exec.c >&2; })
--load $(plugin)(make_exec_setup)
-$(exec $(foreach s,$(settings),$(if $($s),$s='$($s)')) exec scripts/run)
-endif
-endif
-endif
-
 run:
 	@scripts/run
 
 test:
 	@scripts/test $(SUITES)
+
+test-all:
+	@scripts/test --all $(SUITES)
 
 check:
 	@scripts/check $(CHECKS)

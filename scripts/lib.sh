@@ -30,6 +30,25 @@ die() {
 	exit 1
 }
 
+# timed NAME COMMAND...: run it, and note in the file $TIMES, if that is set, how many
+# seconds and seconds of processor time it took.
+timed() {
+	local name=$1 rc=0 took TIMEFORMAT='%0R %U %S'
+	shift
+
+	# the streams of the command are not those of what is measured
+	{ took=$({ time "$@" >&7 2>&8; } 2>&1); } 7>&1 8>&2 || rc=$?
+	[ -z "${TIMES:-}" ] ||
+		awk -v name="$name" '{ printf "%s %d %d\n", name, $1, $2 + $3 }' \
+			<<<"$took" >>"$TIMES"
+	return $rc
+}
+
+# A line of that file in words
+took() {
+	awk '{ printf "%d s, %d s of processor time", $2, $3 }'
+}
+
 # Run a long, talkative command with its output in a log, which is shown (its
 # end, at least) only if the command fails.
 quietly() {
@@ -43,6 +62,36 @@ quietly() {
 		say "whole log: $log"
 	fi
 	return $rc
+}
+
+# progress WHAT TOTAL [LOG]: count the lines that come in, and say how far that is of
+# about TOTAL (0: nobody knows), and how long it still takes: on one line that is
+# rewritten on a terminal, and in a line now and then elsewhere.
+progress() {
+	local what=$1 total=$2 count=0 line text left start=$SECONDS next every=20
+
+	exec 6>"${3:-/dev/null}"
+	[ ! -t 2 ] || every=1
+	next=$((start + every))
+	while IFS= read -r line; do
+		printf '%s\n' "$line" >&6
+		count=$((count + 1))
+		[ "$SECONDS" -ge "$next" ] || continue
+		next=$((SECONDS + every))
+		text="$count steps"
+		if [ "$total" -gt "$count" ]; then
+			left=$(((SECONDS - start) * (total - count) / count))
+			text=$(printf '%d of about %d steps, %d:%02d left' \
+				"$count" "$total" $((left / 60)) $((left % 60)))
+		fi
+		if [ -t 2 ]; then
+			printf '\r\033[K%s: %s' "${0##*/}" "$what: $text" >&2
+		else
+			say "$what: $text"
+		fi
+	done
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	exec 6>&-
 }
 
 # The kernel's make, with the compiler cache if there is one.

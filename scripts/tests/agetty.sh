@@ -91,7 +91,7 @@ log_in_and_out() {
 	see {\n115200\r\n}
 	see {[$] $}
 	send "exit\r"
-	see {logout}
+	see {exit\r\n}
 	EOF
 }
 
@@ -130,7 +130,7 @@ job_control() {
 	send "\004"
 	see {[$] $}
 	send "exit\r"
-	see {logout}
+	see {exit\r\n}
 	EOF
 	await "$getty"
 }

@@ -7,13 +7,13 @@
 
 DIR="$(dirname "$(readlink -f "$0")")"
 . "$DIR"/../kselftest/ktap_helpers.sh
+. "$DIR"/serial_emu_lib.sh
 
 TTY=ttyEMU0
 PEER=/dev/ttyEMU1
 KGDBOC=/sys/module/kgdboc/parameters/kgdboc
 DEBUGFS=/sys/kernel/debug/serial-emu/$TTY
-CABLES=/sys/kernel/config/serial-emu
-CABLE=$CABLES/null-modem0
+CABLE=$(cable_of $TTY)
 
 skip()
 {
@@ -109,19 +109,6 @@ far_end_is_heard()
 		[ "$(cat /sys/devices/system/cpu/kernel_max)" != 0 ]
 }
 
-# Whether a file has it within ten seconds
-appears()
-{
-	local i
-
-	for i in {1..100}; do
-		! grep -q "$1" "$2" || return 0
-		sleep 0.1
-	done
-
-	return 1
-}
-
 # What kdb printed goes to the far end when the machine goes on
 test_transmitted()
 {
@@ -167,19 +154,11 @@ debug_elsewhere()
 # It goes there piece by piece
 test_console()
 {
-	local dir=$CABLES/kdb console ret=1
+	local dir=$CABLES/kdb console
 
-	mkdir $dir $dir/a $dir/b || return 1
-	if echo 1 > $dir/live && console=$(cat $dir/a/tty) &&
-	   echo Y > "/sys/class/tty/$console/console"; then
-		debug_elsewhere "$console"
-		ret=$?
-		echo N > "/sys/class/tty/$console/console"
-	fi
-	echo 0 > $dir/live
-	rmdir $dir/a $dir/b $dir
-
-	return $ret
+	at_end remove_cable kdb
+	mkdir $dir $dir/a $dir/b && echo 1 > $dir/live && console=$(cat $dir/a/tty) &&
+		echo Y > "/sys/class/tty/$console/console" && debug_elsewhere "$console"
 }
 
 ktap_print_header
@@ -190,13 +169,14 @@ ktap_print_header
 [ -w $DEBUGFS/poll_input ] || skip "needs CONFIG_CONSOLE_POLL and debugfs"
 [ -w /proc/sysrq-trigger ] || skip "needs CONFIG_MAGIC_SYSRQ"
 grep -q ' kdb_init\| kdb_parse' /proc/kallsyms || skip "needs CONFIG_KGDB_KDB"
-sysrq=$(cat /proc/sys/kernel/sysrq 2> /dev/null)
-[ -z "$sysrq" ] || echo 1 > /proc/sys/kernel/sysrq
-pace=$(cat $CABLE/pace)
+keep "$CABLE/pace" /proc/sys/kernel/sysrq
+[ ! -e /proc/sys/kernel/sysrq ] || echo 1 > /proc/sys/kernel/sysrq
 OUTPUT=$(mktemp)
+at_end rm "$OUTPUT"
 
 echo 0 > $CABLE/pace
 exec 4<> /dev/$TTY
+at_end eval "echo > $KGDBOC"
 echo $TTY > $KGDBOC || skip "kgdboc does not take $TTY"
 
 ktap_set_plan 8
@@ -213,10 +193,6 @@ fi
 result "goes_to_the_far_end" test_transmitted
 result "other_consoles_get_it_as_it_is" test_console
 
-echo > $KGDBOC
 exec 4>&-
-echo "$pace" > $CABLE/pace
-[ -z "$sysrq" ] || echo "$sysrq" > /proc/sys/kernel/sysrq
-rm "$OUTPUT"
 
 ktap_finished

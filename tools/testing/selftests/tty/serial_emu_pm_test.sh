@@ -6,11 +6,12 @@
 
 DIR="$(dirname "$(readlink -f "$0")")"
 . "$DIR"/../kselftest/ktap_helpers.sh
+. "$DIR"/serial_emu_lib.sh
 
 TTY=ttyEMU0
 PEER=ttyEMU1
 DEBUGFS=/sys/kernel/debug/serial-emu/$TTY
-CABLE=/sys/kernel/config/serial-emu/null-modem0
+CABLE=$(cable_of $TTY)
 SWITCH=/sys/class/tty/$TTY/console
 NO_SUSPEND=/sys/module/printk/parameters/console_suspend
 SLEEP=6
@@ -103,19 +104,6 @@ delay_of()
 		print int($2 / 1e9 - substr($0, RSTART + 1, RLENGTH - 2))
 		exit
 	}' $DEBUGFS/records
-}
-
-# Whether a file has it within ten seconds
-appears()
-{
-	local i
-
-	for i in {1..100}; do
-		! grep -q "$1" "$2" || return 0
-		sleep 0.1
-	done
-
-	return 1
 }
 
 # Print something, and wait until the console has done that
@@ -248,7 +236,7 @@ STATE=freeze
 grep -qw mem /sys/power/state && STATE=mem
 grep -qw $STATE /sys/power/state || skip "the system cannot be suspended"
 
-pace=$(cat $CABLE/pace)
+keep "$CABLE/pace" $NO_SUSPEND $SWITCH $WAKEUP $DELAY /sys/power/pm_test
 echo 0 > $CABLE/pace
 exec 3<> /dev/$TTY 4<> /dev/$PEER
 echo devices > /sys/power/pm_test
@@ -264,8 +252,6 @@ ktap_test_result "slow_console_is_not_suspended" test_slow_console N
 ktap_test_result "start_bit_wakes_up" test_wakes_up
 ktap_test_result "start_bit_does_not_wake_up" test_does_not_wake_up
 
-echo none > /sys/power/pm_test
 exec 3>&- 4>&-
-echo "$pace" > $CABLE/pace
 
 ktap_finished

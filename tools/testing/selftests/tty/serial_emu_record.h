@@ -7,6 +7,7 @@
 #ifndef _SERIAL_EMU_RECORD_H
 #define _SERIAL_EMU_RECORD_H
 
+#include <fcntl.h>
 #include <linux/serial-emu.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -22,31 +23,58 @@ struct record {
 	unsigned char payload[256];
 };
 
+/**
+ * struct unread - records that were read, but not got, of the only file that is open
+ * @buf: the records
+ * @start: where the next one begins
+ * @end: where the last one ends
+ */
+struct unread {
+	unsigned char buf[4096];
+	size_t start;
+	size_t end;
+};
+
+static struct unread unread;
+
+/* What was left of another file is not what comes from this one */
+static inline int open_far_as(const char *node, int flags)
+{
+	unread.start = 0;
+	unread.end = 0;
+
+	return open(node, flags | O_CLOEXEC);
+}
+
+static inline int open_far(const char *node)
+{
+	return open_far_as(node, O_RDWR | O_NONBLOCK);
+}
+
 /* One record, which is as long as it says; false if none comes */
 static inline bool get_record_ms(int fd, struct record *record, int ms)
 {
-	/* Those that were read, but not got, of the only file that is open */
-	static unsigned char buf[4096];
-	static size_t start, end;
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	unsigned char *next;
 	ssize_t count;
 
 	memset(record, 0, sizeof(*record));
-	if (start == end) {
+	if (unread.start == unread.end) {
 		if (poll(&pfd, 1, ms) < 1)
 			return false;
-		count = read(fd, buf, sizeof(buf));
+		count = read(fd, unread.buf, sizeof(unread.buf));
 		if (count <= 0)
 			return false;
-		start = 0;
-		end = count;
+		unread.start = 0;
+		unread.end = count;
 	}
-	memcpy(&record->head, buf + start, HEAD);
-	if (end - start < HEAD + record->head.length ||
+	next = unread.buf + unread.start;
+	memcpy(&record->head, next, HEAD);
+	if (unread.end - unread.start < HEAD + record->head.length ||
 	    record->head.length > sizeof(record->payload))
 		return false;
-	memcpy(record->payload, buf + start + HEAD, record->head.length);
-	start += HEAD + record->head.length;
+	memcpy(record->payload, next + HEAD, record->head.length);
+	unread.start += HEAD + record->head.length;
 
 	return true;
 }

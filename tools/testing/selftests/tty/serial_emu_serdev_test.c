@@ -91,7 +91,7 @@ static int set_live(const char *dir, const char *node)
 {
 	int ret = set(dir, "live", "1");
 
-	return ret ?: open(node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	return ret ?: open_far(node);
 }
 
 /* So that the first test that needs it may load its driver */

@@ -11,6 +11,7 @@
 
 DIR="$(dirname "$(readlink -f "$0")")"
 . "$DIR"/../kselftest/ktap_helpers.sh
+. "$DIR"/serial_emu_lib.sh
 
 DRIVER=/sys/bus/platform/drivers/serial-emu
 LOADS=${SERIAL_EMU_LOADS:-5}
@@ -22,6 +23,16 @@ load()
 	else
 		modprobe serial_emu "$@" 2>/dev/null
 	fi
+}
+
+# The parameters of the module that is loaded, as they are given to it
+parameters()
+{
+	local file
+
+	for file in /sys/module/serial_emu/parameters/*; do
+		[ ! -e "$file" ] || echo "${file##*/}=$(cat "$file")"
+	done
 }
 
 unload()
@@ -82,6 +93,27 @@ test_cycles()
 		load && [ "$(ports)" = 2 ] && unload || return 1
 	done
 	nothing_left
+}
+
+# As it was found: there, or not
+load_as_before()
+{
+	remove_cable test
+	if [ $was_loaded = 0 ]; then
+		unload
+	elif [ ! -e /sys/module/serial_emu ]; then
+		load $options
+	fi
+}
+
+# Each port has its driver
+bind_all()
+{
+	local device
+
+	for device in /sys/bus/platform/devices/serial-emu.*; do
+		[ -e "$device/driver" ] || echo "${device##*/}" > $DRIVER/bind
+	done
 }
 
 # With the ports in use
@@ -167,6 +199,7 @@ fi
 was_loaded=0
 [ -e /sys/module/serial_emu ] && was_loaded=1
 module=1
+options=$(parameters)
 if [ $was_loaded = 1 ] && ! unload; then
 	# Built in, or in use, as it is on a machine whose console it is
 	module=0
@@ -184,6 +217,9 @@ grep -q 'console=ttyEMU' /proc/cmdline || console=1
 debugfs=0
 [ -d /sys/kernel/debug/serial-emu ] && debugfs=1
 
+at_end load_as_before
+at_end bind_all
+
 ktap_set_plan 16
 
 ktap_test_result "place_in_sysfs" test_sysfs
@@ -195,7 +231,6 @@ skip_unless $debugfs "debugfs" test_debugfs
 skip_unless $module "busy_module_stays" test_busy_unload
 
 # Nor does a cable that somebody made
-CABLES=/sys/kernel/config/serial-emu
 test_user_cable()
 {
 	mkdir $CABLES/test || return 1
@@ -212,7 +247,5 @@ skip_unless $module "null_modems_9999" test_refused 9999
 skip_unless $module "null_modems_-1" test_refused -1
 skip_unless $module "null_modems_x" test_refused x
 skip_unless $module "load_and_unload" test_cycles
-
-[ $module = 1 ] && [ $was_loaded = 1 ] && load
 
 ktap_finished

@@ -61,16 +61,6 @@ FIXTURE_TEARDOWN(pair)
 #define is_wired(output, inputs) \
 	serial_is_wired(&self->paths, self->a, output, self->b, inputs)
 
-static int task_read(void *arg)
-{
-	int count;
-	char c;
-
-	count = read(*(int *)arg, &c, 1);
-
-	return count < 0 ? -errno : count;
-}
-
 /* Data */
 
 TEST_F(pair, both_ways_at_once)
@@ -580,7 +570,7 @@ TEST_F(pair, carrier_loss_wakes_a_reader)
 	if (!is_wired(TIOCM_DTR, TIOCM_CAR))
 		SKIP(return, "TIOCM_DTR does not reach TIOCM_CAR");
 	ASSERT_EQ(0, serial_change_cflag(self->b, CLOCAL, 0));
-	task = serial_start(task_read, &self->b);
+	task = serial_start(serial_task_read, &self->b);
 	ASSERT_TRUE(serial_task_sleeps(&task));
 	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_DTR));
 	EXPECT_EQ(0, serial_task_result(&task));
@@ -816,7 +806,7 @@ TEST_F(pair, vhangup_by_ioctl)
 
 	if (geteuid())
 		SKIP(return, "needs root");
-	task = serial_start(task_read, &self->b);
+	task = serial_start(serial_task_read, &self->b);
 	ASSERT_TRUE(serial_task_sleeps(&task));
 	ASSERT_EQ(0, ioctl(self->b, TIOCVHANGUP));
 	EXPECT_EQ(0, serial_task_result(&task));

@@ -448,7 +448,7 @@ static bool pair_works(const struct serial_paths *paths, int b)
 	return !problem;
 }
 
-TEST_F_TIMEOUT(sleeper, wakes_up, 60)
+TEST_F(sleeper, wakes_up)
 {
 	struct sleeper_arg arg = {
 		.sleep = variant->sleep,
@@ -483,7 +483,7 @@ TEST_F_TIMEOUT(sleeper, wakes_up, 60)
 	}
 }
 
-TEST_F_TIMEOUT(removal, all_sleepers_at_once, 60)
+TEST_F(removal, all_sleepers_at_once)
 {
 	int (*const sleep[])(int fd) = {
 		sleep_in_read, sleep_in_write, sleep_in_drain, sleep_in_miwait, sleep_in_poll,
@@ -522,7 +522,7 @@ static bool is_dead(int fd)
 	       ioctl(fd, TIOCMIWAIT, TIOCM_CTS) == -1 && errno == EIO;
 }
 
-TEST_F_TIMEOUT(removal, open_port, 60)
+TEST_F(removal, open_port)
 {
 	ASSERT_EQ(0, driver_unbind(&self->drv));
 	EXPECT_FALSE(driver_is_bound(&self->drv));
@@ -541,7 +541,7 @@ TEST_F_TIMEOUT(removal, open_port, 60)
 	EXPECT_TRUE(is_dead(self->a));
 }
 
-TEST_F_TIMEOUT(removal, closed_port, 60)
+TEST_F(removal, closed_port)
 {
 	int i;
 
@@ -556,7 +556,7 @@ TEST_F_TIMEOUT(removal, closed_port, 60)
 }
 
 /* The carrier goes with the port */
-TEST_F_TIMEOUT(removal, peer_hangs_up, 60)
+TEST_F(removal, peer_hangs_up)
 {
 	struct sleeper_arg arg = { .sleep = sleep_in_read, .fd = self->b };
 	struct serial_task task;
@@ -574,7 +574,7 @@ TEST_F_TIMEOUT(removal, peer_hangs_up, 60)
 }
 
 /* A writer who is held back by a port that goes away can go on */
-TEST_F_TIMEOUT(removal, peer_writer_goes_on, 60)
+TEST_F(removal, peer_writer_goes_on)
 {
 	if (!self->paths.emulated)
 		SKIP(return, "only an emulated cable holds data back");

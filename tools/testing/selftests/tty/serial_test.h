@@ -14,6 +14,9 @@
 #include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <libgen.h>
+#include <limits.h>
 #include <linux/serial.h>
 #include <poll.h>
 #include <signal.h>
@@ -32,6 +35,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "serial_guard.h"
+
 #ifndef TIOCM_OUT1
 #define TIOCM_OUT1	0x2000
 #define TIOCM_OUT2	0x4000
@@ -41,6 +46,10 @@
 #define SERIAL_OUTPUTS		(TIOCM_DTR | TIOCM_RTS)
 #define SERIAL_INPUTS		(TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)
 
+/* A machine that has other things to do is slow; who waits for ever is found out sooner */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	300
+
 /* For so long we look whether what must not happen does not */
 #define SERIAL_QUIET_MS		150
 
@@ -49,11 +58,13 @@
 /**
  * struct serial_paths - the ports that are tested
  * @path: both of them
+ * @cable: the directory in configfs of the emulated cable of the first one, or empty
  * @emulated: whether they are the serial console emulator's
  * @loop: whether both are the same one, in loopback mode
  */
 struct serial_paths {
 	char path[2][SERIAL_PATH_MAX];
+	char cable[PATH_MAX];
 	bool emulated;
 	bool loop;
 };
@@ -85,7 +96,7 @@ static inline int serial_limit_ms(void)
 {
 	const char *limit = getenv("SERIAL_LIMIT_MS");
 
-	return limit ? atoi(limit) : 5000;
+	return limit ? atoi(limit) : 30000;
 }
 
 static inline void serial_sleep_ms(long ms)
@@ -94,6 +105,67 @@ static inline void serial_sleep_ms(long ms)
 
 	while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
 		;
+}
+
+/*
+ * In the virtual time of User-Mode Linux a processor is infinitely fast: who waits for nothing
+ * keeps it to himself, and what depends on the speed of a machine cannot be seen.
+ */
+static inline bool serial_time_is_virtual(void)
+{
+	char name[32];
+
+	return guard_read("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+			  name, sizeof(name)) && !strcmp(name, "time-travel-clock");
+}
+
+/* The name of a port without its directory */
+static inline const char *serial_name(const char *port)
+{
+	const char *slash = strrchr(port, '/');
+
+	return slash ? slash + 1 : port;
+}
+
+/* Read the first line of a small file; false if there is none */
+static inline bool serial_read_line(const char *path, char *text, size_t size)
+{
+	return guard_read(path, text, size) && text[0];
+}
+
+/*
+ * Find the port in configfs, whose attribute "tty" names it; false if it is the end of no
+ * emulated cable. The other end's name, if there is one, is in @peer, unless that is NULL.
+ */
+static inline bool serial_find_cable(const char *port, char *cable, char *peer)
+{
+	char name[SERIAL_PATH_MAX - 5], pattern[PATH_MAX + 8];
+	glob_t found = { };
+	bool ok = false;
+	size_t i;
+
+	glob("/sys/kernel/config/serial-emu/*/*/tty", 0, NULL, &found);
+	for (i = 0; i < found.gl_pathc && !ok; i++) {
+		if (!serial_read_line(found.gl_pathv[i], name, sizeof(name)) ||
+		    strcmp(name, serial_name(port)))
+			continue;
+		snprintf(cable, PATH_MAX, "%s", dirname(dirname(found.gl_pathv[i])));
+		ok = true;
+	}
+	globfree(&found);
+	if (!ok || !peer)
+		return ok;
+
+	snprintf(pattern, sizeof(pattern), "%s/*/tty", cable);
+	glob(pattern, 0, NULL, &found);
+	for (i = 0; i < found.gl_pathc; i++) {
+		if (serial_read_line(found.gl_pathv[i], name, sizeof(name)) &&
+		    strcmp(name, serial_name(port)))
+			snprintf(peer, SERIAL_PATH_MAX, "/dev/%s", name);
+	}
+	globfree(&found);
+
+	return true;
 }
 
 /*
@@ -114,6 +186,8 @@ static inline void serial_find_paths(struct serial_paths *paths)
 	}
 	paths->loop = !strcmp(paths->path[0], paths->path[1]);
 	paths->emulated = !strncmp(paths->path[0], "/dev/ttyEMU", 11);
+	if (!serial_find_cable(paths->path[0], paths->cable, NULL))
+		paths->cable[0] = 0;
 }
 
 static inline bool serial_paths_exist(const struct serial_paths *paths)
@@ -139,13 +213,11 @@ static inline int serial_write_file(const char *path, const char *text)
 /* Write to an attribute of an emulated cable; false if this is not one, or it has none */
 static inline bool serial_cable_set(const struct serial_paths *paths, const char *name, int value)
 {
-	char path[128], text[16];
-	int number;
+	char path[PATH_MAX + SERIAL_PATH_MAX], text[16];
 
-	if (sscanf(paths->path[0], "/dev/ttyEMU%d", &number) != 1)
+	if (!paths->cable[0])
 		return false;
-	snprintf(path, sizeof(path), "/sys/kernel/config/serial-emu/null-modem%d/%s",
-		 number / 2, name);
+	snprintf(path, sizeof(path), "%s/%s", paths->cable, name);
 	snprintf(text, sizeof(text), "%d", value);
 
 	return !serial_write_file(path, text);
@@ -423,6 +495,18 @@ static inline int serial_send_break(int fd, int ms)
 	return ioctl(fd, TIOCCBRK);
 }
 
+static inline int serial_set_rs485(int fd, unsigned int flags, unsigned int before,
+				   unsigned int after)
+{
+	struct serial_rs485 rs485 = {
+		.flags = flags,
+		.delay_rts_before_send = before,
+		.delay_rts_after_send = after,
+	};
+
+	return ioctl(fd, TIOCSRS485, &rs485) ? -errno : 0;
+}
+
 static inline int serial_flow(int fd, int action)
 {
 	return ioctl(fd, TCXONC, action);
@@ -553,7 +637,7 @@ static inline bool serial_wait_counter(int fd, size_t offset, int value)
 }
 
 /* A task that is not looked after any more ends after so long */
-static unsigned int serial_task_seconds = 60;
+static unsigned int serial_task_seconds = 300;
 
 /**
  * struct serial_task - something that sleeps, in a process of its own
@@ -663,6 +747,17 @@ static inline bool serial_task_stays(const struct serial_task *task)
 static inline void serial_task_signal(const struct serial_task *task)
 {
 	kill(task->pid, SIGUSR1);
+}
+
+/* Read a character, or the end of it all, which is 0 */
+static inline int serial_task_read(void *arg)
+{
+	int count;
+	char c;
+
+	count = read(*(int *)arg, &c, 1);
+
+	return count < 0 ? -errno : count;
 }
 
 /* What the leader of a session on a port gets to know */

@@ -150,7 +150,7 @@ static enum hrtimer_restart ring_timer(struct hrtimer *timer)
 /* Interrupts print while it is read */
 static void ring_is_read_while_written(struct kunit *test)
 {
-	unsigned long first, pos, end = jiffies + 10 * HZ;
+	unsigned long first, pos, end = jiffies + 60 * HZ;
 	unsigned int overtaken = 0, wrong = 0;
 	struct ring_test *priv = test->priv;
 	size_t count;
