@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 
 # What may be given on the command line; see make help.
-settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SEND SUITES CHECKS PARTS
+settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SEND SUITES CHECKS PARTS ALL
 export $(settings)
 
 goals := run test test-all soak bench check series send build tags dist clean
@@ -26,7 +26,8 @@ help:
 ## make test-all  all else: debug kernels, QEMU, panics, boots, other ports
 ##                (both: SUITES="kunit selftests ...": some of it)
 ## make check     all that can be checked without running the driver
-##                (CHECKS="checkpatch sparse ...": some of it)
+##                (CHECKS="checkpatch sparse ...": some of it; ALL=1: the builds
+##                of patches that are as they were as well)
 ## make soak      the long runs: hours, most of them on the debug kernels
 ##                (PARTS="far hands ...": some of them)
 ## make bench     what a pair of ports costs, and how exact its rates are

@@ -120,6 +120,11 @@ series_patches() {
 	done
 }
 
+patches_sum() {
+	# shellcheck disable=SC2046 # a list, of names without spaces
+	cat /dev/null $(series_patches) | cksum
+}
+
 # Is the kernel tree as it was when that tag was set, and nothing changed?
 tree_unchanged_since() {
 	[ "$(git -C "$tree" rev-parse -q --verify HEAD)" = \

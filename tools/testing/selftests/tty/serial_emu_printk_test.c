@@ -266,7 +266,8 @@ TEST_F(printk, removed_port_is_no_console)
 		self->line = line_of(self->dir, "a/tty");
 		EXPECT_FALSE(is_console(self->line));
 		/* Nothing of the last one */
-		EXPECT_FALSE(is_in_file(debug_file(self->line, "console"), "a new console is here"));
+		EXPECT_FALSE(is_in_file(debug_file(self->line, "console"),
+					"a new console is here"));
 		self->tty = open_end(self->dir, "a/tty");
 		self->peer = open_end(self->dir, "b/tty");
 	}
@@ -407,7 +408,7 @@ TEST_F(printk, memory_can_be_cleared)
 /* Other consoles of the machine may be slow, too */
 #define FLOOD_TIMEOUT	300
 
-/* A part of what printk's own buffer has room for, which is to lose nothing: this is not about it */
+/* A part of what printk's own buffer has room for: this is not about what that loses */
 #define FLOOD_AHEAD	500
 
 static bool is_flood_printed(int line, int number)

@@ -40,6 +40,7 @@ static const char *const guard_settings[] = {
 	"/sys/kernel/slab/kmalloc-1k/failslab",
 	GUARD_CONFIGFS "*/pace",
 	GUARD_CONFIGFS "*/plugged",
+	NULL
 };
 
 /**
@@ -216,7 +217,7 @@ static void __attribute__((constructor)) guard_begin(void)
 	if (geteuid() || pipe2(fds, O_CLOEXEC))
 		return;
 	guard.owner = getpid();
-	for (i = 0; i < sizeof(guard_settings) / sizeof(guard_settings[0]); i++)
+	for (i = 0; guard_settings[i]; i++)
 		guard_save(guard_settings[i]);
 	glob(GUARD_DEVICES "serial-emu.*/driver", 0, NULL, &guard.bound);
 	guard.pid = fork();
