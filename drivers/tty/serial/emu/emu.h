@@ -91,8 +91,8 @@ struct emu_port;
 #define EMU_PACE_DEFAULT	100
 #define EMU_PACE_MAX		100000
 
-/* Divided by 16 it is a multiple of most of the usual rates */
-#define EMU_UARTCLK		(16U * 144000000)
+/* What spd_cust divides is a sixteenth of it: a multiple of the usual rates up to 115200 */
+#define EMU_UARTCLK		(16 * 115200000)
 #define EMU_BAUD_MIN		50
 #define EMU_BAUD_MAX		4000000
 

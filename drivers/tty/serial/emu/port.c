@@ -380,17 +380,19 @@ static void emu_flush_buffer(struct uart_port *port)
 	emu_wire_flush(emu_port_out(to_emu_port(port)));
 }
 
-/* What a divisor of the port's clock gives */
+/*
+ * There is no divisor in the way of a rate, but for spd_cust, by which the user asks for one:
+ * termios says 38400 then, and goes on saying so.
+ */
 static unsigned int emu_set_baud(struct uart_port *port, struct ktermios *new,
 				 const struct ktermios *old)
 {
-	const unsigned int clk = port->uartclk / 16;
-	unsigned int baud, divisor;
+	unsigned int baud = uart_get_baud_rate(port, new, old, EMU_BAUD_MIN, EMU_BAUD_MAX);
 
-	baud = uart_get_baud_rate(port, new, old, EMU_BAUD_MIN, EMU_BAUD_MAX);
-	/* With spd_cust the divisor is what the user says, 0 for example */
-	divisor = clamp(uart_get_divisor(port, baud), clk / EMU_BAUD_MAX, clk / EMU_BAUD_MIN);
-	baud = DIV_ROUND_CLOSEST(clk, divisor);
+	if (baud == 38400 && (port->flags & UPF_SPD_MASK) == UPF_SPD_CUST) {
+		baud = port->uartclk / 16 / max(port->custom_divisor, 1);
+		return clamp(baud, EMU_BAUD_MIN, EMU_BAUD_MAX);
+	}
 	/* B0 hangs up, and is to be read back */
 	if (new->c_cflag & CBAUD)
 		tty_termios_encode_baud_rate(new, baud, baud);
@@ -441,18 +443,18 @@ static void emu_set_termios(struct uart_port *port, struct ktermios *new,
 
 static const char *emu_type(struct uart_port *port)
 {
-	return port->type == PORT_16550A ? "16550A emulation" : NULL;
+	return port->type == PORT_GENERIC ? "UART emulation" : NULL;
 }
 
 static void emu_config_port(struct uart_port *port, int flags)
 {
 	if (flags & UART_CONFIG_TYPE)
-		port->type = PORT_16550A;
+		port->type = PORT_GENERIC;
 }
 
 static int emu_verify_port(struct uart_port *port, struct serial_struct *ser)
 {
-	if (ser->type != PORT_UNKNOWN && ser->type != PORT_16550A)
+	if (ser->type != PORT_UNKNOWN && ser->type != PORT_GENERIC)
 		return -EINVAL;
 	if (ser->irq != port->irq || ser->io_type != port->iotype)
 		return -EINVAL;
@@ -507,7 +509,7 @@ static void emu_port_init(struct emu_port *ep, struct device *dev, unsigned int 
 	port->dev = dev;
 	port->line = line;
 	port->ops = &emu_uart_ops;
-	port->type = PORT_16550A;
+	port->type = PORT_GENERIC;
 	port->iotype = UPIO_BUS;
 	port->flags = UPF_BOOT_AUTOCONF;
 	port->uartclk = EMU_UARTCLK;

@@ -131,7 +131,8 @@ test_sysfs()
 {
 	local dir=/sys/class/tty/ttyEMU0
 
-	[ "$(cat $dir/type)" = 4 ] &&
+	[ "$(cat $dir/type)" = -1 ] &&
+	[ "$(cat $dir/uartclk)" = 1843200000 ] &&
 	[ "$(cat $dir/line)" = 0 ] &&
 	[ -e $dir/device/subsystem ] &&
 	[[ "$(readlink -f $dir/device)" == */platform/serial-emu.0/* ]] &&
@@ -141,8 +142,8 @@ test_sysfs()
 test_proc()
 {
 	grep -Eq '^serial_emu +/dev/ttyEMU +[0-9]+ .* serial$' /proc/tty/drivers &&
-	grep -q '^0: uart:16550A emulation' /proc/tty/driver/serial_emu &&
-	grep -q '^1: uart:16550A emulation' /proc/tty/driver/serial_emu
+	grep -q '^0: uart:UART emulation' /proc/tty/driver/serial_emu &&
+	grep -q '^1: uart:UART emulation' /proc/tty/driver/serial_emu
 }
 
 test_rebind()

@@ -114,6 +114,33 @@ TEST_F(line_time, tcdrain_lasts_as_long_as_it_takes)
 	EXPECT_EQ(sizeof(data), serial_read_ms(self->b, data, sizeof(data), 100));
 }
 
+/* What spd_cust makes of 38400, as often as that is changed, and not any more in the end */
+TEST_F(line_time, custom_divisor_is_the_rate)
+{
+	const int rates[] = { 4800, 9600, 38400 };
+	struct serial_struct ss, old;
+	static char data[96];
+	int64_t begin;
+	int i;
+
+	if (ioctl(self->a, TIOCGSERIAL, &old) || old.baud_base < 38400)
+		SKIP(return, "no divisor");
+	ASSERT_EQ(0, serial_change_cflag(self->a, CBAUD, B38400));
+	for (i = 0; i < 3; i++) {
+		ss = old;
+		if (rates[i] != 38400) {
+			ss.flags = (ss.flags & ~ASYNC_SPD_MASK) | ASYNC_SPD_CUST;
+			ss.custom_divisor = old.baud_base / rates[i];
+		}
+		if (ioctl(self->a, TIOCSSERIAL, &ss))
+			SKIP(return, "needs privilege: %s", strerror(errno));
+		begin = serial_now_us();
+		ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
+		ASSERT_EQ(0, serial_drain(self->a));
+		EXPECT_TRUE(took(begin, 960000000 / rates[i], self->slack));
+	}
+}
+
 /* What was sent before is sent as it was set before */
 TEST_F(line_time, tcsadrain_waits_for_the_last_character)
 {
