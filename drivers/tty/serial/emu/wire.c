@@ -383,6 +383,7 @@ unsigned int emu_wire_pace(struct emu_wire *wire)
 
 	return wire->pace;
 }
+EXPORT_SYMBOL_IF_KUNIT(emu_wire_pace);
 
 /**
  * emu_wire_set_plugged - join the wire to its receiver, or pull it out

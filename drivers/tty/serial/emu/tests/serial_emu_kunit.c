@@ -147,6 +147,8 @@ static struct kunit_suite cable_suite = {
  * @port: its tty_port
  * @client_ops: what was in the place of the test's operations
  * @client_data: what was in the place of @client_data of the test
+ * @termios: the settings that were found, and are put back
+ * @pace: the pace of its wire that was found, and is put back
  * @opened: whether the open is to be undone
  * @room: how much the test still accepts
  * @len: how much it received
@@ -161,6 +163,8 @@ struct test_end {
 	struct tty_port *port;
 	const struct tty_port_client_operations *client_ops;
 	void *client_data;
+	struct ktermios termios;
+	unsigned int pace;
 	bool opened;
 	size_t room;
 	size_t len;
@@ -236,7 +240,9 @@ static int test_open(struct test_end *end, unsigned int line)
 	end->opened = true;
 
 	ret = end->tty->ops->open(end->tty, NULL);
+	end->termios = end->tty->termios;
 	tty_unlock(end->tty);
+	tty_set_termios(end->tty, &driver->init_termios);
 
 	return ret;
 }
@@ -247,6 +253,7 @@ static void test_close(struct test_end *end)
 		return;
 
 	end->opened = false;
+	tty_set_termios(end->tty, &end->termios);
 	tty_lock(end->tty);
 	if (end->tty->ops->close)
 		end->tty->ops->close(end->tty, NULL);
@@ -283,6 +290,7 @@ static int port_init(struct kunit *test)
 			kunit_err(test, "ttyEMU%d does not open: %pe\n", i, ERR_PTR(ret));
 			return ret;
 		}
+		pair->end[i].pace = emu_wire_pace(to_emu_port(test_uart(&pair->end[i]))->out);
 		test_set_pace(&pair->end[i], 0);
 	}
 
@@ -296,7 +304,7 @@ static void port_exit(struct kunit *test)
 
 	for (i = 0; pair && i < EMU_NR_ENDS; i++) {
 		if (pair->end[i].opened)
-			test_set_pace(&pair->end[i], EMU_PACE_DEFAULT);
+			test_set_pace(&pair->end[i], pair->end[i].pace);
 		test_close(&pair->end[i]);
 	}
 }
