@@ -202,7 +202,7 @@ build_selftests() {
 in_vm() {
 	local name=$1 rc=0
 	shift
-	"$top/scripts/vm" --log "$out/$name.log" "$@" >"$out/$name.tap" \
+	"$top/scripts/vm" --splats --log "$out/$name.log" "$@" >"$out/$name.tap" \
 		2>"$out/$name.err" || rc=$?
 	tr -d '\r' <"$out/$name.tap" >"$out/$name.tap.new"
 	mv "$out/$name.tap.new" "$out/$name.tap"

@@ -720,7 +720,9 @@ TEST_F_TIMEOUT(printk, stuck_console_can_be_ended, FLOOD_TIMEOUT)
 	serial_sleep_ms(300);
 	begin = serial_now_ms();
 	ASSERT_EQ(0, set_console(self->line, "N"));
-	EXPECT_GT(6 * serial_limit_ms(), serial_now_ms() - begin);
+	/* Half of the time for which it is stuck, where no machine is slow */
+	EXPECT_GT(serial_time_is_virtual() ? 5000 : 6 * serial_limit_ms(),
+		  serial_now_ms() - begin);
 	EXPECT_FALSE(is_console(self->line));
 	EXPECT_EQ(0, serial_task_result_ms(&task, 240000));
 }

@@ -24,7 +24,7 @@
 #define GUARD_DEVICES	"/sys/bus/platform/devices/"
 
 /* A cable with a fixed name that a test may make, beside those with its process ID */
-#define GUARD_CABLE	"fault"
+#define GUARD_CABLE	GUARD_CONFIGFS "fault"
 
 /* Settings that tests change */
 static const char *const guard_settings[] = {
@@ -61,6 +61,7 @@ struct guard_setting {
  * @settings: the settings that were found
  * @count: how many there are
  * @bound: the emulator's devices that were found, with a driver
+ * @cable: whether a cable of the fixed name was found
  */
 struct guard {
 	pid_t owner;
@@ -69,6 +70,7 @@ struct guard {
 	struct guard_setting *settings;
 	size_t count;
 	glob_t bound;
+	bool cable;
 };
 
 static struct guard guard = { .pipe = -1 };
@@ -141,6 +143,9 @@ static inline void guard_remove_cables(const char *pattern)
 
 	glob(pattern, GLOB_ONLYDIR, NULL, &cables);
 	for (i = 0; i < cables.gl_pathc; i++) {
+		/* Those that the driver made */
+		if (strstr(cables.gl_pathv[i], "/null-modem"))
+			continue;
 		snprintf(path, sizeof(path), "%s/live", cables.gl_pathv[i]);
 		guard_write(path, "0");
 		snprintf(path, sizeof(path), "%s/*/", cables.gl_pathv[i]);
@@ -170,9 +175,13 @@ static inline void guard_restore_all(void)
 	char pattern[PATH_MAX];
 	size_t i;
 
-	snprintf(pattern, sizeof(pattern), GUARD_CONFIGFS "*%d*", guard.owner);
+	/* With what may come behind it, but not as a part of another number */
+	snprintf(pattern, sizeof(pattern), GUARD_CONFIGFS "*[a-z-]%d", guard.owner);
 	guard_remove_cables(pattern);
-	guard_remove_cables(GUARD_CONFIGFS GUARD_CABLE);
+	snprintf(pattern, sizeof(pattern), GUARD_CONFIGFS "*[a-z-]%d[!0-9]*", guard.owner);
+	guard_remove_cables(pattern);
+	if (!guard.cable)
+		guard_remove_cables(GUARD_CABLE);
 	for (i = 0; i < guard.bound.gl_pathc; i++) {
 		*strrchr(guard.bound.gl_pathv[i], '/') = 0;
 		guard_bind(guard.bound.gl_pathv[i]);
@@ -220,6 +229,7 @@ static void __attribute__((constructor)) guard_begin(void)
 	for (i = 0; guard_settings[i]; i++)
 		guard_save(guard_settings[i]);
 	glob(GUARD_DEVICES "serial-emu.*/driver", 0, NULL, &guard.bound);
+	guard.cable = !access(GUARD_CABLE, F_OK);
 	guard.pid = fork();
 	if (!guard.pid) {
 		close(fds[1]);
