@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # What the scripts that test the serial console emulator share: what they change is put
-# back when they end, however they end, and what has to happen is waited for.
+# back when they end, also by SIGINT or SIGTERM, and what has to happen is waited for.
 
 CABLES=/sys/kernel/config/serial-emu
 
