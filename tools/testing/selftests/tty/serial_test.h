@@ -48,7 +48,7 @@
 
 /* A machine that has other things to do is slow; who waits for ever is found out sooner */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT	300
+#define TEST_TIMEOUT_DEFAULT	60
 
 /* For so long we look whether what must not happen does not */
 #define SERIAL_QUIET_MS		150
