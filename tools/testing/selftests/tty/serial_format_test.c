@@ -5,6 +5,9 @@
  */
 
 #include "kselftest_harness.h"
+
+/* What some ports have no end of is given up */
+#define SERIAL_TIMEOUT	60
 #include "serial_test.h"
 
 #define ALL	256

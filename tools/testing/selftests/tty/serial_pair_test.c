@@ -15,6 +15,9 @@
 #include <sys/syscall.h>
 
 #include "kselftest_harness.h"
+
+/* What some ports have no end of is given up */
+#define SERIAL_TIMEOUT	60
 #include "serial_test.h"
 
 FIXTURE(pair)

@@ -46,9 +46,15 @@
 #define SERIAL_OUTPUTS		(TIOCM_DTR | TIOCM_RTS)
 #define SERIAL_INPUTS		(TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)
 
-/* A machine that has other things to do is slow; who waits for ever is found out sooner */
+/*
+ * Seconds after which a test is given up, which hangs then: a machine that has other things to
+ * do is slow. A program whose tests are for any port may have less, for what hangs there.
+ */
+#ifndef SERIAL_TIMEOUT
+#define SERIAL_TIMEOUT	300
+#endif
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT	60
+#define TEST_TIMEOUT_DEFAULT	SERIAL_TIMEOUT
 
 /* For so long we look whether what must not happen does not */
 #define SERIAL_QUIET_MS		150
