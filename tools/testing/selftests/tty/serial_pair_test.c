@@ -17,7 +17,7 @@
 #include "kselftest_harness.h"
 
 /* What some ports have no end of is given up */
-#define SERIAL_TIMEOUT	60
+#define SERIAL_TIMEOUT	30
 #include "serial_test.h"
 
 FIXTURE(pair)
