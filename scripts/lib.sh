@@ -196,6 +196,12 @@ build_selftests() {
 		INSTALL_PATH="$out/kselftest" install
 }
 
+# unexplained STATUS FILE...: is it one that no case in these files explains? 4 is
+# kselftest's for a skipped test.
+unexplained() {
+	[ "$1" -ne 0 ] && [ "$1" -ne 4 ] && ! grep -q 'not ok' "${@:2}"
+}
+
 # in_vm NAME VM-OPTION... -- CMD...
 # Run something that prints TAP in the VM, with what it prints in $out/NAME.tap. What
 # the kernel and the VM have to say about it is one more case, $out/NAME-vm.tap.
@@ -212,8 +218,7 @@ in_vm() {
 	126)	verdict "$name-vm" "not ok 1 the kernel complained" ;;
 	*)	verdict "$name-vm" "ok 1 the kernel did not complain" ;;
 	esac
-	# a status that no case explains; 4 is kselftest's for a skipped test
-	if [ $rc -ne 0 ] && [ $rc -ne 4 ] && ! grep -q 'not ok' "$out/$name.tap" "$out/$name-vm.tap"; then
+	if unexplained $rc "$out/$name.tap" "$out/$name-vm.tap"; then
 		verdict "$name-vm" "not ok 1 exit status $rc"
 	fi
 	[ ! -s "$out/$name.err" ] || cat "$out/$name.err" >&2
