@@ -5,10 +5,11 @@
 .DEFAULT_GOAL := help
 
 # What may be given on the command line; see make help.
-settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SEND SUITES CHECKS PARTS ALL
+settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SUITES CHECKS PARTS ALL
+settings += SEND YES PART VERSION RFC TRAILER B4
 export $(settings)
 
-goals := run test test-all soak bench check series send build tags dist clean
+goals := run test test-all soak bench check walk series send build tags dist clean
 
 .PHONY: help $(goals)
 
@@ -28,13 +29,19 @@ help:
 ## make check     all that can be checked without running the driver
 ##                (CHECKS="checkpatch sparse ...": some of it; ALL=1: the builds
 ##                of patches that are as they were as well)
+## make walk      every patch of the series builds, with all checks, and each part passes its
+##                tests: an hour (PARTS="driver ...": the tests of some parts)
 ## make soak      the long runs: hours, most of them on the debug kernels
-##                (PARTS="far hands ...": some of them)
-## make bench     what a pair of ports costs, and how exact its rates are
-##                (VM=qemu: on x86-64)
+##                (PARTS="chardev hands ...": some of them)
+## make bench     what a pair of ports costs beside a pty, and how exact its rates are
 ## make build     the kernel that make run needs
 ## make series    write patches/ and the files beside it from build/linux
-## make send      mail the series; without SEND=1 only show what would be done
+## make send PART=driver
+##                show how a part of the series would be mailed, and to whom;
+##                patches/parts names the parts (SEND=1: mail it, after a
+##                question; YES=1: without the question; VERSION=2: [PATCH v2], with
+##                a range-diff; RFC=1: [RFC PATCH]; TRAILER="Assisted-by: ...": one
+##                more line for each patch; B4=1: through b4)
 ## make tags      an index of the kernel tree for editors
 ## make dist      an archive of what is committed
 ## make clean     remove all that was built
@@ -54,6 +61,9 @@ test-all:
 
 check:
 	@scripts/check $(CHECKS)
+
+walk:
+	@scripts/walk $(PARTS)
 
 soak:
 	@scripts/soak $(PARTS)

@@ -6,6 +6,9 @@ set -eu -o pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 build=${BUILD:-$top/build}
+# What was mailed, for any kernel
+# shellcheck disable=SC2034 # for the scripts that source this
+sent=$build/sent
 
 # A user's own tree gets a copy, and builds, of its own: object files of two
 # kernels never meet in one directory.
@@ -108,16 +111,33 @@ kmake() {
 		LOCALVERSION= make -C "$tree" -j"$(nproc)" "$@"
 }
 
-# The patches in their order, without the cover letter.
+# The patches in their order
 series_patches() {
 	local p
 
 	for p in "$top"/patches/[0-9][0-9][0-9][0-9]-*.patch; do
-		case $p in
-		*/0000-*) ;;
-		*) [ ! -e "$p" ] || printf '%s\n' "$p" ;;
-		esac
+		[ ! -e "$p" ] || printf '%s\n' "$p"
 	done
+}
+
+# git in the kernel tree, whatever the user has configured
+git_plain() {
+	env GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+		git -C "$tree" -c user.name=nobody -c user.email=nobody "$@"
+}
+
+# write_files DIRECTORY COMMIT: the files that the series has added by that commit of the
+# kernel tree, where they are in it
+write_files() {
+	local to=$1 commit=$2 file
+
+	git_plain diff --name-only --no-renames --diff-filter=A base "$commit" |
+		while read -r file; do
+			mkdir -p "$to/$(dirname "$file")"
+			git_plain cat-file blob "$commit:$file" >"$to/$file"
+			[ "$(git_plain ls-tree "$commit" "$file" | cut -c 1-6)" != 100755 ] ||
+				chmod +x "$to/$file"
+		done
 }
 
 patches_sum() {

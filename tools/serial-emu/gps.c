@@ -7,7 +7,7 @@
  *
  *	cd /sys/kernel/config/serial-emu
  *	mkdir gps gps/port gps/line
- *	echo fd > gps/line/kind
+ *	echo chardev > gps/line/kind
  *	echo 1 > gps/live
  *	gps /dev/serial-emu/gps/line 52.5163 13.3777
  *
@@ -33,7 +33,7 @@
 
 /**
  * struct gps - what the receiver knows
- * @fd: the far end
+ * @fd: the character device
  * @timer: expires once a second
  * @open: whether somebody listens
  * @latitude: in degrees north

@@ -7,7 +7,7 @@
  *
  *	cd /sys/kernel/config/serial-emu
  *	mkdir modem modem/port modem/line
- *	echo fd > modem/line/kind
+ *	echo chardev > modem/line/kind
  *	echo peer-out2 > modem/port/dcd
  *	echo 1 > modem/live
  *	modem /dev/serial-emu/modem/line
@@ -34,7 +34,7 @@
 
 /**
  * struct modem - what the modem knows
- * @fd: the far end
+ * @fd: the character device
  * @echo: whether commands are echoed
  * @online: whether what comes is data, and no commands
  * @connected: whether there is a connection

@@ -9,7 +9,7 @@
  *
  *	cd /sys/kernel/config/serial-emu
  *	mkdir remote remote/port remote/net
- *	echo fd > remote/net/kind
+ *	echo chardev > remote/net/kind
  *	echo peer-out2 > remote/port/dcd
  *	echo 1 > remote/live
  *	rfc2217 /dev/serial-emu/remote/net host.example.org 2217
@@ -79,7 +79,7 @@ enum control {
 #define MODEMSTATE_CD	0x80
 
 #define QUEUE_SIZE	65536
-/* With that much in the queue the port is told to stop sending */
+/* With that much in the queue CTS of the port goes off */
 #define QUEUE_HIGH	4096
 
 #define MAX_PARAMETERS	64
@@ -99,28 +99,28 @@ struct queue {
 
 /**
  * struct bridge - the port on one side, the server on the other
- * @far: the far end of the port
+ * @chardev: the character device, the far end of the port
  * @net: the connection
- * @to_far: records for the port
+ * @to_chardev: records for the port
  * @to_net: what the server is to get
  * @agreed: whether the server speaks RFC 2217
  * @suspended: whether the server wants no data at present
- * @sent: the options that the server was told of, and was asked for
+ * @sent: the options that were offered to the server, and asked for
  * @format: what the port is set to
  * @lines: its outputs
  * @break_time: when a break began, as the port says
- * @break_sent: when the server was told
+ * @break_sent: when that was sent to the server
  * @modem: the status of the other one, as the server says
- * @told: our outputs, as the port knows them
+ * @outputs: our outputs, as they were written last
  * @state: what is expected from the server next
  * @command: what the server says about an option, TN_WILL to TN_DONT
  * @parameters: of the subnegotiation
  * @count: of those
  */
 struct bridge {
-	int far;
+	int chardev;
 	int net;
-	struct queue to_far;
+	struct queue to_chardev;
 	struct queue to_net;
 	bool agreed;
 	bool suspended;
@@ -130,7 +130,7 @@ struct bridge {
 	int64_t break_time;
 	int64_t break_sent;
 	unsigned char modem;
-	uint32_t told;
+	uint32_t outputs;
 	enum { DATA, COMMAND, OPTION, PARAMETERS, PARAMETERS_COMMAND } state;
 	unsigned char command;
 	unsigned char parameters[MAX_PARAMETERS];
@@ -244,18 +244,19 @@ static void net_ask_format(struct bridge *bridge)
 
 /* The port */
 
-static void far_record(struct bridge *bridge, uint32_t type, const void *payload, uint32_t length)
+static void chardev_record(struct bridge *bridge, uint32_t type, const void *payload,
+			   uint32_t length)
 {
 	struct serial_emu_record head = { .length = length, .type = type };
 	unsigned char record[sizeof(head) + SERIAL_EMU_MAX_LENGTH];
 
 	memcpy(record, &head, sizeof(head));
 	memcpy(record + sizeof(head), payload, length);
-	put(&bridge->to_far, record, sizeof(head) + length);
+	put(&bridge->to_chardev, record, sizeof(head) + length);
 }
 
 /* Its inputs are the other one's, and CTS goes off when the network does not keep up */
-static void far_lines(struct bridge *bridge)
+static void chardev_lines(struct bridge *bridge)
 {
 	uint32_t lines = 0;
 
@@ -268,10 +269,10 @@ static void far_lines(struct bridge *bridge)
 		lines |= TIOCM_OUT2;
 	if (bridge->modem & MODEMSTATE_RI)
 		lines |= TIOCM_OUT1;
-	if (lines == bridge->told)
+	if (lines == bridge->outputs)
 		return;
-	bridge->told = lines;
-	far_record(bridge, SERIAL_EMU_LINES, &lines, sizeof(lines));
+	bridge->outputs = lines;
+	chardev_record(bridge, SERIAL_EMU_LINES, &lines, sizeof(lines));
 }
 
 static void pause_ns(int64_t ns)
@@ -292,14 +293,14 @@ static int64_t now_ns(void)
 }
 
 /* How long it was nobody says: a bit more than a character */
-static void far_break(struct bridge *bridge)
+static void chardev_break(struct bridge *bridge)
 {
 	unsigned char on = 1, off = 0;
 
-	far_record(bridge, SERIAL_EMU_BREAK, &on, sizeof(on));
-	flush_queue(&bridge->to_far, bridge->far);
+	chardev_record(bridge, SERIAL_EMU_BREAK, &on, sizeof(on));
+	flush_queue(&bridge->to_chardev, bridge->chardev);
 	pause_ns(1000000 + (bridge->format.baud ? 16000000000LL / bridge->format.baud : 0));
-	far_record(bridge, SERIAL_EMU_BREAK, &off, sizeof(off));
+	chardev_record(bridge, SERIAL_EMU_BREAK, &off, sizeof(off));
 }
 
 /* It is to be as long there as it was here, even if this program comes late to its begin */
@@ -351,7 +352,7 @@ static void take_records(struct bridge *bridge)
 	unsigned char buf[4096];
 	ssize_t count, done;
 
-	count = read(bridge->far, buf, sizeof(buf));
+	count = read(bridge->chardev, buf, sizeof(buf));
 	if (count < 0 && errno == EAGAIN)
 		return;
 	if (count <= 0)
@@ -411,7 +412,7 @@ static void take_parameters(struct bridge *bridge)
 		break;
 	case NOTIFY_LINESTATE:
 		if (bridge->count > 2 && text[2] & LINESTATE_BREAK)
-			far_break(bridge);
+			chardev_break(bridge);
 		break;
 	case FLOWCONTROL_SUSPEND:
 		bridge->suspended = true;
@@ -475,10 +476,10 @@ static bool take_char(struct bridge *bridge, unsigned char c)
 	return false;
 }
 
-static void far_data(struct bridge *bridge, const unsigned char *data, size_t *length)
+static void chardev_data(struct bridge *bridge, const unsigned char *data, size_t *length)
 {
 	if (*length)
-		far_record(bridge, SERIAL_EMU_DATA, data, *length);
+		chardev_record(bridge, SERIAL_EMU_DATA, data, *length);
 	*length = 0;
 }
 
@@ -499,22 +500,22 @@ static bool take_net(struct bridge *bridge)
 			data[length++] = buf[i];
 		else
 			/* Whatever it is, it keeps its place among the data */
-			far_data(bridge, data, &length);
+			chardev_data(bridge, data, &length);
 	}
-	far_data(bridge, data, &length);
+	chardev_data(bridge, data, &length);
 
 	return count;
 }
 
 static void serve(struct bridge *bridge)
 {
-	struct pollfd fds[2] = { { .fd = bridge->far }, { .fd = bridge->net } };
+	struct pollfd fds[2] = { { .fd = bridge->chardev }, { .fd = bridge->net } };
 
 	for (;;) {
 		/* There is always room for what one reading can bring, doubled or with heads */
 		fds[0].events = bridge->to_net.length < QUEUE_SIZE / 2 ? POLLIN : 0;
-		fds[1].events = bridge->to_far.length < QUEUE_SIZE / 4 ? POLLIN : 0;
-		fds[0].events |= bridge->to_far.length ? POLLOUT : 0;
+		fds[1].events = bridge->to_chardev.length < QUEUE_SIZE / 4 ? POLLIN : 0;
+		fds[0].events |= bridge->to_chardev.length ? POLLOUT : 0;
 		fds[1].events |= bridge->to_net.length ? POLLOUT : 0;
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			die("poll");
@@ -528,8 +529,8 @@ static void serve(struct bridge *bridge)
 			fprintf(stderr, "the server has ended the connection\n");
 			return;
 		}
-		far_lines(bridge);
-		flush_queue(&bridge->to_far, bridge->far);
+		chardev_lines(bridge);
+		flush_queue(&bridge->to_chardev, bridge->chardev);
 		flush_queue(&bridge->to_net, bridge->net);
 	}
 }
@@ -571,11 +572,11 @@ int main(int argc, char **argv)
 	bridge.net = connect_to(argv[2], argv[3]);
 	if (fcntl(bridge.net, F_SETFL, O_NONBLOCK))
 		die("fcntl");
-	bridge.far = open(argv[1], O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (bridge.far < 0)
+	bridge.chardev = open(argv[1], O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (bridge.chardev < 0)
 		die(argv[1]);
 	/* Until the server says something else all its inputs are off */
-	bridge.told = ~0U;
+	bridge.outputs = ~0U;
 	net_option(&bridge, TN_WILL, OPT_COM_PORT);
 	net_option(&bridge, TN_WILL, OPT_BINARY);
 	net_option(&bridge, TN_DO, OPT_BINARY);

@@ -42,7 +42,7 @@ class Cable:
         self.device = f"/dev/serial-emu/{name}/line"
         for part in ("", "/port", "/line"):
             os.mkdir(self.path + part)
-        write(self.path + "/line/kind", "fd")
+        write(self.path + "/line/kind", "chardev")
         write(self.path + "/port/dcd", dcd)
         self.live(True)
 

@@ -2,123 +2,122 @@
 /*
  * Serial console emulator: a line that many ports share, as RS-485 has it.
  *
- * RTS of a port enables its driver, and there is one pair of wires. What all of
- * them receive depends on all who drive it at the time, bit by bit, whatever
- * their rates are. So the line has a level from one moment to the next, and each
- * receiver looks at that with its own clock, see frame.c.
+ * RTS of a port enables its driver, and all drivers share one pair of conductors. The level
+ * of the line depends on all drivers that are enabled at a time, bit by bit, whatever their
+ * rates are. So the bus computes the level from one change to the next, and each receiver
+ * samples it with its own clock, see frame.c. While a single driver is enabled, its
+ * characters are handed to the receivers in the place of levels.
  *
- * Each port feeds a wire of its own, which is its transmitter's FIFO and shift
- * register. It reads one from which nothing ever comes but what the bus puts into
- * its receiver. One work looks at all of them. If that takes longer than what it
- * looks at, the line falls behind, and nothing else does.
+ * Each port feeds a wire of its own, which is its transmitter's FIFO and shift register.
+ * One work processes the wires that are not empty. If that takes longer than the
+ * characters do, the line falls behind real time, and nothing else does.
  */
 
+#include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/cleanup.h>
+#include <linux/compiler.h>
 #include <linux/container_of.h>
+#include <linux/export.h>
 #include <linux/hrtimer.h>
-#include <linux/kfifo.h>
 #include <linux/ktime.h>
 #include <linux/lockdep.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
-#include <linux/serial_core.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/stddef.h>
 #include <linux/termios.h>
-#include <linux/time64.h>
 #include <linux/timekeeping.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
 #include <kunit/visibility.h>
 
-#include "emu.h"
+#include "bus.h"
+#include "frame.h"
+#include "line.h"
+#include "wire.h"
 
-/* How many changes of the line are handed over at a time */
+/* Changes of the line, and runs, that are handed to the receivers at a time */
 #define EMU_BUS_LEVELS		64
+#define EMU_BUS_RUNS		8
 
-/* How many changes are looked for before others get the CPU, or a port that goes away */
+/* Changes that are computed before the mutex is released, for a port that is removed */
 #define EMU_BUS_STEPS		1024
-
-/**
- * struct emu_bus_level - what the line is like from one moment to the next
- * @until: the end of it
- * @drivers: who drives it, a bit for each port
- * @mark: what receivers make of it
- */
-struct emu_bus_level {
-	ktime_t until;
-	u32 drivers;
-	bool mark;
-};
 
 static_assert(sizeof_field(struct emu_bus_level, drivers) * BITS_PER_BYTE >= EMU_BUS_ENDS);
 
 /**
- * struct emu_bus_node - where a port is joined to the line
- * @up: the wire that the port feeds
- * @down: the wire that the port reads
- * @base: a moment from which its receiver counts
- * @fed: how much of the time since then its receiver knows, in parts of its ticks
- * @pace: of that time
- * @mark: what it saw of the line last
- *
- * All but the wires is protected by the bus' @running.
+ * struct emu_bus_node - connection of a port to the line
+ * @wire: the wire that the port feeds
+ * @bus: the line; does not change
+ * @due: time at which the port has more to send, or KTIME_MAX; emu_bus::running
  */
 struct emu_bus_node {
-	struct emu_wire up;
-	struct emu_wire down;
-	ktime_t base;
-	u64 fed;
-	unsigned int pace;
-	bool mark;
+	struct emu_wire wire;
+	struct emu_bus *bus;
+	ktime_t due;
 };
 
 /**
  * struct emu_bus - the line
- * @running: whoever finds out what is on the line holds this; protects what is
- *	below, but for the timer and the work
- * @timer: starts @work when something is due
- * @work: finds it out
- * @unplugged: whether no port is joined to the line
- * @begun: from when on @levels describe the line
- * @done: up to when it is known
- * @wanted: how many characters make the first of the receivers due
- * @nr_levels: how many of @levels are in use
- * @levels: the line, as far as the receivers do not know it yet
- * @nr_nodes: how many ports can be joined to it; does not change
- * @node: where they are
+ * @running: held during a run; protects all that follows but @timer, @work and @kicked
+ * @timer: queues @work when something is due
+ * @work: computes the level of the line up to now
+ * @kicked: bit mask of the nodes that were kicked since the last run; atomic
+ * @busy: bit mask of the nodes with a wire that may not be empty
+ * @drivers: bit mask of the nodes that drive the line
+ * @low: bit mask of the nodes that send a break
+ * @looped: bit mask of the nodes in loopback mode
+ * @pace: percent of real time
+ * @unplugged: no port is connected to the line
+ * @begun: begin of the first of @levels
+ * @done: time up to which the level is known
+ * @wanted: fewest characters that reach the trigger of a receiver
+ * @rx_due: earliest time-out of a receiver, or KTIME_MAX
+ * @nr_levels: number of @levels in use
+ * @levels: changes of the line that the receivers have not seen
+ * @nr_runs: number of @runs in use
+ * @runs: characters of a single driver
+ * @nr_nodes: number of ports; does not change
+ * @node: the ports
  */
 struct emu_bus {
 	/* Nests inside the tty_port's mutex; port locks nest inside it */
 	struct mutex running;
 	struct hrtimer timer;
 	struct work_struct work;
+	unsigned long kicked;
+	unsigned long busy;
+	unsigned long drivers;
+	unsigned long low;
+	unsigned long looped;
+	unsigned int pace;
 	bool unplugged;
 	ktime_t begun;
 	ktime_t done;
 	unsigned int wanted;
+	ktime_t rx_due;
 	unsigned int nr_levels;
 	struct emu_bus_level levels[EMU_BUS_LEVELS];
+	unsigned int nr_runs;
+	struct emu_item runs[EMU_BUS_RUNS];
 	unsigned int nr_nodes;
 	struct emu_bus_node node[] __counted_by(nr_nodes);
 };
 
 /**
- * emu_bus_is_mark - what receivers make of a line that several drivers drive
- * @marks: how many of them drive it to mark
- * @spaces: how many of them drive it to space
+ * emu_bus_is_mark - level of a line with several drivers
+ * @marks: number of drivers that drive it to mark
+ * @spaces: number of drivers that drive it to space
  *
- * As many drivers for mark as for space leave no voltage between the two wires, and
- * so does a line that nobody drives. Receivers that are made for it take that for
- * mark. Otherwise those who are more have their way.
+ * The majority wins. As many drivers for mark as for space leave no voltage between the
+ * two conductors, and so does a line without a driver: fail-safe receivers read mark.
  *
- * Context: any.
  * Return: true for mark.
  */
 bool emu_bus_is_mark(unsigned int marks, unsigned int spaces)
@@ -127,60 +126,55 @@ bool emu_bus_is_mark(unsigned int marks, unsigned int spaces)
 }
 EXPORT_SYMBOL_IF_KUNIT(emu_bus_is_mark);
 
-/*
- * What the transmitter's FIFO has room for, as if it had been filled in time; returns
- * when there is more to send
- */
-static ktime_t emu_bus_transmit(struct emu_bus_node *node)
+/* A port in loopback mode is not on the line */
+static void emu_bus_set_looped(struct emu_bus *bus, unsigned int i, const struct emu_pass *pass)
 {
-	struct emu_port *tx;
-	unsigned int pace;
-
-	scoped_guard(spinlock_irqsave, &node->up.lock) {
-		tx = node->up.tx;
-		pace = node->up.pace;
-	}
-	if (!tx)
-		return KTIME_MAX;
-
-	return emu_port_feed(tx, &node->up, pace);
+	__assign_bit(i, &bus->looped, pass->looped);
+	__assign_bit(i, &bus->drivers, !pass->looped && pass->lines & TIOCM_RTS);
+	__assign_bit(i, &bus->low, !pass->looped && pass->low);
 }
 
-/* Edges of RTS wait for nothing */
-static void emu_bus_take_edges(struct emu_wire *up, struct emu_round *round)
+/* Fill the transmitter's FIFO */
+static void emu_bus_transmit(struct emu_bus_node *node)
 {
-	struct emu_event edge;
+	struct emu_bus *bus = node->bus;
+	unsigned int i = node - bus->node;
+	struct emu_pass pass;
 
-	guard(spinlock_irqsave)(&up->lock);
-
-	while (kfifo_peek(&up->edges, &edge) && edge.time <= round->now) {
-		kfifo_skip(&up->edges);
-		up->lines_far = edge.value;
-		round->moved = true;
-		emu_wire_queue_changes(up);
-	}
-	if (!kfifo_is_empty(&up->edges))
-		emu_round_due(round, edge.time);
+	emu_wire_begin_pass(&node->wire, &pass);
+	if (pass.looped != !!(bus->looped & BIT(i)))
+		emu_bus_set_looped(bus, i, &pass);
+	if (pass.tx)
+		pass.tx->ops->transmit(pass.tx, &node->wire, &pass);
+	node->due = pass.due;
 }
 
-/* Take what is over by now from the wire that a port feeds */
-static void emu_bus_take(struct emu_bus *bus, struct emu_bus_node *node, struct emu_round *round)
+/* A control event of a port takes effect, or a character has ended */
+static void emu_bus_take(struct emu_bus *bus, unsigned int i, const struct emu_item *item)
 {
-	struct emu_wire *up = &node->up;
-	struct emu_event event;
+	struct emu_bus_node *node = &bus->node[i];
 
-	for (;;) {
-		if (emu_wire_take_mark(up, round, &event)) {
-			up->low = event.value;
-			round->moved = true;
-		} else if (emu_wire_take_char(up, round, bus->wanted, &event)) {
-			if (emu_wire_is_idle(up))
-				emu_bus_transmit(node);
-		} else {
-			break;
-		}
-	}
-	emu_bus_take_edges(up, round);
+	if (item->type == EMU_ITEM_LINES)
+		__assign_bit(i, &bus->drivers, item->value & TIOCM_RTS);
+	else if (item->type == EMU_ITEM_BREAK)
+		__assign_bit(i, &bus->low, item->value);
+	emu_wire_skip(&node->wire, item, item->count);
+	if (emu_wire_due(&node->wire, 1) == KTIME_MAX)
+		emu_bus_transmit(node);
+}
+
+/* Take the items of a wire that are due at the time up to which the level is known */
+static void emu_bus_take_due(struct emu_bus *bus, unsigned int i, struct emu_pass *pass)
+{
+	struct emu_wire *wire = &bus->node[i].wire;
+	struct emu_item item;
+	ktime_t due;
+
+	while (emu_wire_peek(wire, pass, 1, &item))
+		emu_bus_take(bus, i, &item);
+	due = emu_wire_due(wire, 1);
+	__assign_bit(i, &bus->busy, due != KTIME_MAX);
+	emu_pass_due(pass, due);
 }
 
 static bool emu_bus_is_one(u32 bits, unsigned int count, unsigned int i)
@@ -188,209 +182,45 @@ static bool emu_bus_is_one(u32 bits, unsigned int count, unsigned int i)
 	return i >= count || bits & BIT(i);
 }
 
-/* The bit of a character that is on the line, and when another one follows */
-static bool emu_bus_bit(struct emu_wire *up, u16 data, ktime_t now, ktime_t *until)
+/* Level of the bit that is on the line, and the end of that bit */
+static bool emu_bus_bit(const struct emu_item *item, ktime_t now, ktime_t *until)
 {
-	u64 speed = up->frame.rate * up->pace;
+	ktime_t begun = emu_clock_now(&item->clock);
+	u64 speed = item->clock.speed;
 	unsigned int count, i;
 	bool mark;
 	u32 bits;
 
-	*until = up->begun;
-	if (now < up->begun)
+	*until = begun;
+	if (now < begun)
 		return true;
 
-	bits = emu_frame_bits(&up->frame, data, &count);
-	/* Or the one before, which is to be over soon */
-	i = mul_u64_u64_div_u64(now - up->begun, speed, 2 * EMU_HALF_BIT_NS);
+	bits = emu_frame_bits(&item->format, emu_item_data(item, 0), &count);
+	/* Rounded down: perhaps the bit before, which ends soon */
+	i = mul_u64_u64_div_u64(now - begun, speed, 2 * EMU_HALF_BIT_NS);
 	do {
 		mark = emu_bus_is_one(bits, count, i);
 		while (i <= count && emu_bus_is_one(bits, count, i) == mark)
 			i++;
-		*until = emu_clock_now(&up->clock);
+		*until = item->time;
 		if (i <= count)
-			*until = ktime_add_ns(up->begun, emu_half_bits_time(2 * i, speed));
+			*until = ktime_add_ns(begun, emu_half_bits_time(2 * i, speed));
 	} while (i <= count && *until <= now);
 
 	return mark;
 }
 
-/*
- * What a transmitter puts on the line, and until when that does not change unless
- * something is due
- */
-static bool emu_bus_level_of(struct emu_wire *up, ktime_t now, ktime_t *until)
+/* Level of a transmitter, and the time of its next change */
+static bool emu_bus_level_of(struct emu_bus *bus, unsigned int i, ktime_t *until)
 {
-	struct emu_event event;
-
-	lockdep_assert_held(&up->lock);
+	struct emu_item item;
 
 	*until = KTIME_MAX;
-	if (up->low || !up->shifting || !kfifo_peek(&up->events, &event))
-		return !up->low;
+	if (bus->low & BIT(i) || !(bus->busy & BIT(i)) ||
+	    !emu_wire_next(&bus->node[i].wire, &item))
+		return !(bus->low & BIT(i));
 
-	return emu_bus_bit(up, event.value, now, until);
-}
-
-/* The line as it is now; round->due becomes when it may be another one */
-static struct emu_bus_level emu_bus_look(struct emu_bus *bus, struct emu_round *round)
-{
-	unsigned int driving[2] = { };
-	struct emu_bus_level level = { };
-	unsigned int i;
-	ktime_t until;
-	bool mark;
-
-	for (i = 0; i < bus->nr_nodes; i++) {
-		struct emu_wire *up = &bus->node[i].up;
-
-		emu_bus_take(bus, &bus->node[i], round);
-
-		guard(spinlock_irqsave)(&up->lock);
-		mark = emu_bus_level_of(up, round->now, &until);
-		emu_round_due(round, until);
-		if (up->lines_far & TIOCM_RTS) {
-			driving[mark]++;
-			level.drivers |= BIT(i);
-		}
-	}
-	level.mark = bus->unplugged || emu_bus_is_mark(driving[true], driving[false]);
-
-	return level;
-}
-
-/* Whoever listens next begins anew */
-static void emu_bus_forget(struct emu_bus_node *node)
-{
-	emu_sampler_init(&node->down.sampler, &emu_format_default, false);
-	node->mark = true;
-}
-
-/* Another port, or one that is set to something else */
-static void emu_bus_tune(struct emu_bus *bus, struct emu_bus_node *node, struct emu_port *rx,
-			 unsigned int pace)
-{
-	struct emu_sampler *sampler = &node->down.sampler;
-
-	if (!emu_format_is_same(&sampler->format, &rx->format) ||
-	    !emu_sampler_is_divided(sampler)) {
-		emu_sampler_init(sampler, &rx->format, !node->mark);
-		emu_sampler_divide(sampler);
-		node->pace = 0;
-	}
-	/* Its time is counted in other parts now */
-	if (node->pace != pace) {
-		node->base = bus->begun;
-		node->fed = 0;
-		node->pace = pace;
-	}
-}
-
-/* Let the receiver of a port look at the line up to a moment */
-static void emu_bus_feed(struct emu_bus_node *node, struct emu_port *rx, ktime_t until)
-{
-	struct emu_sampler *sampler = &node->down.sampler;
-	struct emu_frame frame;
-	u64 fed;
-
-	/* Nothing changes for it, however long it takes */
-	if (emu_sampler_is_settled(sampler, node->mark)) {
-		node->base = until;
-		node->fed = 0;
-		return;
-	}
-
-	fed = emu_sampler_parts(sampler, ktime_to_ns(ktime_sub(until, node->base)), node->pace);
-	emu_sampler_feed(sampler, node->mark, fed - node->fed);
-	node->fed = fed;
-	while (emu_sampler_run(sampler, &frame))
-		emu_rx_frame(rx, &node->down, &frame, until);
-}
-
-/* When a receiver will have a character, if the line does not change any more */
-static ktime_t emu_bus_pending(struct emu_bus *bus, struct emu_bus_node *node)
-{
-	struct emu_sampler *sampler = &node->down.sampler;
-	u64 ticks = emu_sampler_pending(sampler, node->mark);
-
-	if (!ticks)
-		return KTIME_MAX;
-
-	return ktime_add_ns(bus->done, emu_sampler_ticks_time(sampler, ticks, node->pace));
-}
-
-/* One captured sysrq character fits, it is handled when the lock is released */
-static unsigned int emu_bus_feed_levels(struct emu_bus *bus, unsigned int i, unsigned int first,
-					struct emu_port *rx)
-{
-	struct emu_bus_node *node = &bus->node[i];
-	bool deaf = emu_rs485_has_no_echo(rx);
-	unsigned int j;
-
-	for (j = first; j < bus->nr_levels && !rx->port.sysrq_ch; j++) {
-		node->mark = bus->levels[j].mark || (deaf && bus->levels[j].drivers & BIT(i));
-		emu_bus_feed(node, rx, bus->levels[j].until);
-	}
-
-	return j;
-}
-
-/* Let the receiver of a port know of the line what it does not know yet, from @first on */
-static unsigned int emu_bus_receive_from(struct emu_bus *bus, unsigned int i, unsigned int first,
-					 struct emu_port *rx, struct emu_round *round)
-{
-	struct emu_bus_node *node = &bus->node[i];
-
-	guard(uart_port_lock_check_sysrq_irqsave)(&rx->port);
-
-	emu_port_rx_lines(rx);
-	if (!rx->started) {
-		emu_bus_forget(node);
-		return bus->nr_levels;
-	}
-
-	emu_rx_set_pace(rx, round->pace);
-	emu_bus_tune(bus, node, rx, round->pace);
-	first = emu_bus_feed_levels(bus, i, first, rx);
-	emu_round_due(round, emu_bus_pending(bus, node));
-	emu_round_due(round, emu_rx_service(rx, &node->down, bus->done));
-	/* There may be more behind what was captured */
-	if (rx->port.sysrq_ch)
-		emu_round_due(round, 0);
-	bus->wanted = min(bus->wanted, emu_rx_wanted(rx));
-	emu_rx_push(rx);
-
-	return first;
-}
-
-static void emu_bus_receive(struct emu_bus *bus, unsigned int i, struct emu_round *round)
-{
-	struct emu_bus_node *node = &bus->node[i];
-	unsigned int first = 0;
-	struct emu_port *rx;
-
-	scoped_guard(spinlock_irqsave, &node->down.lock)
-		rx = node->down.rx;
-	if (!rx) {
-		emu_bus_forget(node);
-		return;
-	}
-
-	do {
-		first = emu_bus_receive_from(bus, i, first, rx, round);
-	} while (first < bus->nr_levels);
-}
-
-/* Let the receivers know of the line what they do not know yet */
-static void emu_bus_flush(struct emu_bus *bus, struct emu_round *round)
-{
-	unsigned int i;
-
-	bus->wanted = EMU_RX_FIFO_MAX;
-	for (i = 0; i < bus->nr_nodes; i++)
-		emu_bus_receive(bus, i, round);
-	bus->begun = bus->done;
-	bus->nr_levels = 0;
+	return emu_bus_bit(&item, bus->done, until);
 }
 
 static void emu_bus_add_level(struct emu_bus *bus, const struct emu_bus_level *level)
@@ -398,202 +228,337 @@ static void emu_bus_add_level(struct emu_bus *bus, const struct emu_bus_level *l
 	struct emu_bus_level *last;
 
 	last = bus->nr_levels ? &bus->levels[bus->nr_levels - 1] : NULL;
-	if (last && last->mark == level->mark && last->drivers == level->drivers)
+	if (last && !last->run && !level->run && last->mark == level->mark &&
+	    last->drivers == level->drivers)
 		last->until = level->until;
 	else
 		bus->levels[bus->nr_levels++] = *level;
 	bus->done = level->until;
 }
 
-/* Go on to the next change of the line, but not beyond a moment */
-static void emu_bus_step(struct emu_bus *bus, struct emu_round *round, ktime_t now)
+/* Advance to the next change of the line, up to @now */
+static void emu_bus_step(struct emu_bus *bus, struct emu_pass *pass, ktime_t now)
 {
-	struct emu_bus_level level;
+	struct emu_bus_level level = { .drivers = bus->drivers };
+	unsigned int driving[2] = { }, i;
+	ktime_t until;
+	bool mark;
 
-	round->now = bus->done;
-	round->from = bus->done;
-	round->due = KTIME_MAX;
-	level = emu_bus_look(bus, round);
-	level.until = min(round->due, now);
+	for_each_set_bit(i, &bus->drivers, bus->nr_nodes) {
+		mark = emu_bus_level_of(bus, i, &until);
+		emu_pass_due(pass, until);
+		driving[mark]++;
+	}
+	level.mark = bus->unplugged || emu_bus_is_mark(driving[true], driving[false]);
+	level.until = min(pass->due, now);
 	emu_bus_add_level(bus, &level);
 }
 
+/* The line is at mark up to a time */
+static void emu_bus_rest(struct emu_bus *bus, ktime_t until)
+{
+	struct emu_bus_level level = { .until = until, .drivers = bus->drivers, .mark = true };
+
+	if (until > bus->done)
+		emu_bus_add_level(bus, &level);
+}
+
+/* Characters of a single driver that have ended are handed over without their bits */
+static bool emu_bus_step_run(struct emu_bus *bus, unsigned int i, ktime_t now)
+{
+	struct emu_pass pass = { .now = now, .pace = bus->pace };
+	struct emu_item *run = &bus->runs[bus->nr_runs];
+	struct emu_bus_level level = { .drivers = bus->drivers, .run = run };
+
+	if (!emu_wire_peek(&bus->node[i].wire, &pass, EMU_ITEM_CHARS, run) ||
+	    run->type != EMU_ITEM_CHARACTERS)
+		return false;
+
+	bus->nr_runs++;
+	level.until = run->time;
+	emu_bus_add_level(bus, &level);
+	emu_bus_take(bus, i, run);
+
+	return true;
+}
+
 /*
- * Find out what was on the line, up to now if that does not take too long; otherwise
- * there is more to be found out
+ * Advance on a line with a single driver. Returns false if the bits have to be looked at;
+ * *wait is set if the character in progress is left for a later run.
  */
-static bool emu_bus_advance(struct emu_bus *bus, struct emu_round *round)
+static bool emu_bus_step_single(struct emu_bus *bus, struct emu_pass *pass, ktime_t now,
+				bool *wait)
+{
+	unsigned int i = __ffs(bus->drivers);
+	struct emu_item item;
+	ktime_t begun;
+
+	if (!emu_wire_next(&bus->node[i].wire, &item))
+		return false;
+	begun = emu_clock_now(&item.clock);
+	if (begun < bus->done)
+		return false;
+	if (begun > bus->done) {
+		emu_bus_rest(bus, min3(begun, now, pass->due));
+		return true;
+	}
+	/* An event or a receiver that is due before the end needs the bits */
+	*wait = item.time > now && pass->due > now && bus->rx_due > now;
+
+	return *wait || emu_bus_step_run(bus, i, now);
+}
+
+/* Is a single driver enabled, and is no other wire busy? */
+static bool emu_bus_is_single(const struct emu_bus *bus)
+{
+	return hweight_long(bus->drivers) == 1 && (bus->busy & ~bus->looped) == bus->drivers &&
+	       !(bus->low & bus->drivers) && !bus->unplugged;
+}
+
+/* Hand the new levels to the receiver of a port */
+static void emu_bus_receive(struct emu_bus *bus, unsigned int i)
+{
+	struct emu_bus_levels levels = {
+		.level	= bus->levels,
+		.count	= bus->nr_levels,
+		.begun	= bus->begun,
+		.done	= bus->done,
+		.self	= BIT(i),
+	};
+	bool looped = bus->looped & BIT(i);
+	struct emu_pass own;
+
+	emu_wire_begin_pass(&bus->node[i].wire, &own);
+	if (!own.tx)
+		return;
+
+	own.levels = looped ? NULL : &levels;
+	own.cut &= !looped;
+	own.wanted = bus->wanted;
+	do {
+		own.tx->ops->receive(own.tx, &bus->node[i].wire, &own);
+	} while (!looped && levels.next < levels.count);
+	bus->wanted = min(bus->wanted, own.wanted);
+	bus->rx_due = min(bus->rx_due, own.due);
+	/* The receiver has emptied the port's own wire */
+	if (looped && emu_wire_due(&bus->node[i].wire, 1) == KTIME_MAX)
+		emu_bus_transmit(&bus->node[i]);
+}
+
+/* Hand the new levels to all receivers */
+static void emu_bus_flush(struct emu_bus *bus, struct emu_pass *pass)
+{
+	unsigned int i;
+
+	bus->wanted = EMU_ITEM_CHARS;
+	bus->rx_due = KTIME_MAX;
+	for (i = 0; i < bus->nr_nodes; i++)
+		emu_bus_receive(bus, i);
+	emu_pass_due(pass, bus->rx_due);
+	bus->begun = bus->done;
+	bus->nr_levels = 0;
+	bus->nr_runs = 0;
+}
+
+/* A step adds two levels at most */
+static bool emu_bus_is_full(const struct emu_bus *bus)
+{
+	return bus->nr_levels + 2 > EMU_BUS_LEVELS || bus->nr_runs == EMU_BUS_RUNS;
+}
+
+/* Take all items that are due at the time up to which the level is known */
+static void emu_bus_take_all(struct emu_bus *bus, struct emu_pass *pass)
+{
+	unsigned long busy;
+	unsigned int i;
+
+	/* Ports that were kicked during this run transmit in the next one */
+	bus->busy |= READ_ONCE(bus->kicked);
+	busy = bus->busy & ~bus->looped;
+	pass->now = bus->done;
+	pass->pace = bus->pace;
+	pass->due = KTIME_MAX;
+	for_each_set_bit(i, &busy, bus->nr_nodes)
+		emu_bus_take_due(bus, i, pass);
+}
+
+/*
+ * Compute the level of the line up to now, or for EMU_BUS_STEPS changes; returns true if
+ * there is more to compute. Unless @all is set, the character of a single driver that is in
+ * progress is left for a later run.
+ */
+static bool emu_bus_advance(struct emu_bus *bus, struct emu_pass *pass, ktime_t now, bool all)
 {
 	unsigned int steps = EMU_BUS_STEPS;
-	ktime_t now = ktime_get();
+	bool wait = false;
 
 	lockdep_assert_held(&bus->running);
 
-	round->pace = emu_wire_pace(&bus->node[0].up);
 	while (bus->done < now && steps--) {
-		emu_bus_step(bus, round, now);
-		/* No step makes more than one level, and many make none */
-		if (!(steps % EMU_BUS_LEVELS)) {
-			emu_bus_flush(bus, round);
+		emu_bus_take_all(bus, pass);
+		if (all || !emu_bus_is_single(bus) ||
+		    !emu_bus_step_single(bus, pass, now, &wait))
+			emu_bus_step(bus, pass, now);
+		if (wait)
+			break;
+		if (emu_bus_is_full(bus)) {
+			emu_bus_flush(bus, pass);
 			cond_resched();
 		}
 	}
-	round->now = bus->done;
-	round->from = bus->done;
-	round->due = KTIME_MAX;
-	emu_bus_flush(bus, round);
+	emu_bus_take_all(bus, pass);
+	pass->due = KTIME_MAX;
+	emu_bus_flush(bus, pass);
 
-	return bus->done < now;
+	return bus->done < now && !wait;
 }
 
-/* When a character is over matters, and not when each of its bits is */
-static void emu_bus_wait(struct emu_bus *bus, struct emu_round *round)
+/* Wait for the end of a group of characters, not for each bit */
+static void emu_bus_wait(struct emu_bus *bus, struct emu_pass *pass)
 {
 	unsigned int i;
 
-	round->moved = false;
+	for_each_set_bit(i, &bus->busy, bus->nr_nodes)
+		emu_pass_due(pass, emu_wire_due(&bus->node[i].wire, bus->wanted));
 	for (i = 0; i < bus->nr_nodes; i++)
-		emu_bus_take(bus, &bus->node[i], round);
-	/* Nobody has looked at that yet */
-	if (round->moved)
-		emu_round_due(round, 0);
+		emu_pass_due(pass, bus->node[i].due);
+	if (pass->due != KTIME_MAX)
+		hrtimer_start(&bus->timer, pass->due, HRTIMER_MODE_ABS);
 }
 
-/**
- * emu_bus_run - find out what is on the line, and let the ports receive it
- * @bus: the line
- *
- * On return nobody uses the ports any more that were joined to it when this was
- * called and are not joined to it now.
- *
- * Context: process; may sleep. No port lock is held.
- */
-void emu_bus_run(struct emu_bus *bus)
-{
-	struct emu_round round = { };
-	ktime_t due = KTIME_MAX;
-	unsigned int i;
-
-	guard(mutex)(&bus->running);
-
-	for (i = 0; i < bus->nr_nodes; i++)
-		due = min(due, emu_bus_transmit(&bus->node[i]));
-	if (emu_bus_advance(bus, &round)) {
-		emu_bus_kick(bus);
-		return;
-	}
-	emu_bus_wait(bus, &round);
-	emu_round_due(&round, due);
-	if (round.due != KTIME_MAX)
-		hrtimer_start(&bus->timer, round.due, HRTIMER_MODE_ABS);
-}
-
-/**
- * emu_bus_kick - have the bus' work look at it
- * @bus: the line
- *
- * Context: any but NMI.
- */
-void emu_bus_kick(struct emu_bus *bus)
+static void emu_bus_queue(struct emu_bus *bus)
 {
 	queue_work(system_dfl_wq, &bus->work);
 }
 
-/**
- * emu_bus_set_pace - set how the time of the line goes by
- * @bus: the line
- * @pace: percent of real time, 1 to EMU_PACE_MAX
- *
- * Context: process; may sleep.
- */
-void emu_bus_set_pace(struct emu_bus *bus, unsigned int pace)
+/* Have the ports transmit that were kicked, or that are due */
+static void emu_bus_transmit_due(struct emu_bus *bus, ktime_t now)
 {
-	struct emu_round round = { };
 	unsigned int i;
+
+	bus->busy |= xchg(&bus->kicked, 0);
+	for (i = 0; i < bus->nr_nodes; i++)
+		if (bus->busy & BIT(i) || bus->node[i].due <= now)
+			emu_bus_transmit(&bus->node[i]);
+}
+
+static void emu_bus_run_all(struct emu_bus *bus)
+{
+	struct emu_pass pass = { };
+	ktime_t now;
 
 	guard(mutex)(&bus->running);
 
-	emu_bus_advance(bus, &round);
-	for (i = 0; i < bus->nr_nodes; i++) {
-		emu_wire_set_pace_at(&bus->node[i].up, pace, bus->done);
-		emu_wire_set_pace_at(&bus->node[i].down, pace, bus->done);
-	}
+	emu_bus_transmit_due(bus, ktime_get());
+	now = ktime_get();
+	if (emu_bus_advance(bus, &pass, now, false))
+		emu_bus_queue(bus);
+	else
+		emu_bus_wait(bus, &pass);
 }
 
-/**
- * emu_bus_set_plugged - join the ports to the line, or pull all of them out
- * @bus: the line
- * @plugged: whether they are joined to it
- *
- * Context: process; may sleep.
- */
-void emu_bus_set_plugged(struct emu_bus *bus, bool plugged)
+static struct emu_bus_node *to_emu_bus_node(struct emu_wire *wire)
 {
-	struct emu_round round = { };
-	unsigned int i;
-
-	guard(mutex)(&bus->running);
-
-	emu_bus_advance(bus, &round);
-	bus->unplugged = !plugged;
-	for (i = 0; i < bus->nr_nodes; i++) {
-		emu_wire_set_plugged(&bus->node[i].up, plugged, bus->done);
-		emu_wire_set_plugged(&bus->node[i].down, plugged, bus->done);
-	}
+	return container_of(wire, struct emu_bus_node, wire);
 }
 
-/**
- * emu_bus_up - the wire that a port feeds
- * @bus: the line
- * @i: the number of the port on it
- *
- * Context: any.
- * Return: the wire.
- */
-struct emu_wire *emu_bus_up(struct emu_bus *bus, unsigned int i)
+static void emu_bus_kick(struct emu_wire *wire)
 {
-	return &bus->node[i].up;
+	struct emu_bus_node *node = to_emu_bus_node(wire);
+
+	set_bit(node - node->bus->node, &node->bus->kicked);
+	emu_bus_queue(node->bus);
 }
 
-/**
- * emu_bus_down - the wire that a port reads
- * @bus: the line
- * @i: the number of the port on it
- *
- * Context: any.
- * Return: the wire.
- */
-struct emu_wire *emu_bus_down(struct emu_bus *bus, unsigned int i)
+/* A run looks at all wires, and starts the timer for the first one that is due */
+static void emu_bus_arm(struct emu_wire *wire, ktime_t time)
 {
-	return &bus->node[i].down;
+	emu_bus_kick(wire);
 }
+
+static void emu_bus_run(struct emu_wire *wire)
+{
+	emu_bus_run_all(to_emu_bus_node(wire)->bus);
+}
+
+static const struct emu_medium_ops emu_bus_ops = {
+	.kick	= emu_bus_kick,
+	.arm	= emu_bus_arm,
+	.run	= emu_bus_run,
+};
 
 static void emu_bus_work(struct work_struct *work)
 {
-	emu_bus_run(container_of(work, struct emu_bus, work));
+	emu_bus_run_all(container_of(work, struct emu_bus, work));
 }
 
 static enum hrtimer_restart emu_bus_timer(struct hrtimer *timer)
 {
-	emu_bus_kick(container_of(timer, struct emu_bus, timer));
+	emu_bus_queue(container_of(timer, struct emu_bus, timer));
 
 	return HRTIMER_NORESTART;
 }
 
-static void emu_bus_init_wire(struct emu_bus *bus, struct emu_wire *wire, unsigned int pace)
+/**
+ * emu_bus_set_pace - set the pace of the line
+ * @bus: the line
+ * @pace: percent of real time, 1 to EMU_PACE_MAX
+ *
+ * Context: Process context. May sleep.
+ */
+void emu_bus_set_pace(struct emu_bus *bus, unsigned int pace)
 {
-	emu_wire_init(wire);
-	wire->bus = bus;
-	emu_wire_set_pace(wire, pace);
+	struct emu_pass pass = { };
+	unsigned int i;
+
+	guard(mutex)(&bus->running);
+
+	emu_bus_advance(bus, &pass, ktime_get(), true);
+	bus->pace = pace;
+	for (i = 0; i < bus->nr_nodes; i++)
+		emu_wire_set_pace(&bus->node[i].wire, pace, bus->done);
 }
 
 /**
- * emu_bus_create - make a line that nobody drives
- * @nr_nodes: how many ports can be joined to it, at most EMU_BUS_ENDS
- * @pace: percent of real time, 1 to EMU_PACE_MAX
- * @plugged: whether the ports are joined to it
+ * emu_bus_set_plugged - connect the ports to the line, or pull all of them out
+ * @bus: the line
+ * @plugged: whether they are connected to it
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
+ */
+void emu_bus_set_plugged(struct emu_bus *bus, bool plugged)
+{
+	struct emu_pass pass = { };
+	unsigned int i;
+
+	guard(mutex)(&bus->running);
+
+	emu_bus_advance(bus, &pass, ktime_get(), true);
+	bus->unplugged = !plugged;
+	for (i = 0; i < bus->nr_nodes; i++)
+		emu_wire_set_plugged(&bus->node[i].wire, plugged, bus->done);
+}
+
+/**
+ * emu_bus_wire - the wire that a port feeds
+ * @bus: the line
+ * @i: the number of the port on it
+ *
+ * Return: the wire.
+ */
+struct emu_wire *emu_bus_wire(struct emu_bus *bus, unsigned int i)
+{
+	return &bus->node[i].wire;
+}
+EXPORT_SYMBOL_IF_KUNIT(emu_bus_wire);
+
+/**
+ * emu_bus_create - make a line without a driver
+ * @nr_nodes: how many ports can be connected to it, at most EMU_BUS_ENDS
+ * @pace: percent of real time, 1 to EMU_PACE_MAX
+ * @plugged: whether the ports are connected to it
+ *
+ * Context: Process context. May sleep.
  * Return: the line, NULL without memory.
  */
 struct emu_bus *emu_bus_create(unsigned int nr_nodes, unsigned int pace, bool plugged)
@@ -612,36 +577,31 @@ struct emu_bus *emu_bus_create(unsigned int nr_nodes, unsigned int pace, bool pl
 	bus->done = ktime_get();
 	bus->begun = bus->done;
 	bus->wanted = 1;
-	/* The first of them that is set up has the work look at all */
-	scoped_guard(mutex, &bus->running) {
-		for (i = 0; i < nr_nodes; i++) {
-			emu_bus_init_wire(bus, &bus->node[i].up, pace);
-			emu_bus_init_wire(bus, &bus->node[i].down, pace);
-			bus->node[i].mark = true;
-		}
+	bus->rx_due = KTIME_MAX;
+	bus->pace = pace;
+	for (i = 0; i < nr_nodes; i++) {
+		bus->node[i].bus = bus;
+		bus->node[i].due = KTIME_MAX;
+		emu_wire_init(&bus->node[i].wire, &emu_bus_ops, pace);
 	}
 	emu_bus_set_plugged(bus, plugged);
 
 	return bus;
 }
+EXPORT_SYMBOL_IF_KUNIT(emu_bus_create);
 
 /**
  * emu_bus_destroy - undo emu_bus_create()
- * @bus: the line, which no port is joined to any more
+ * @bus: the line, to which no port is connected
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  */
 void emu_bus_destroy(struct emu_bus *bus)
 {
-	unsigned int i;
-
-	for (i = 0; i < bus->nr_nodes; i++) {
-		emu_wire_exit(&bus->node[i].up);
-		emu_wire_exit(&bus->node[i].down);
-	}
-	/* Each of them starts the other */
+	/* Work and timer start each other */
 	disable_work_sync(&bus->work);
 	hrtimer_cancel(&bus->timer);
 	mutex_destroy(&bus->running);
 	kvfree(bus);
 }
+EXPORT_SYMBOL_IF_KUNIT(emu_bus_destroy);

@@ -3,29 +3,38 @@
  * Serial console emulator: what the user can make, see and set, in configfs.
  *
  *	serial-emu/<cable>/{topology,pace,plugged,live}
- *	serial-emu/<cable>/<port>/{kind,tty,cts,dsr,dcd,ri}
- *	serial-emu/<cable>/<port>/{clock_ppm,rx_fifo,rx_trigger,rx_timeout,serdev}
+ *	serial-emu/<cable>/<port>/{kind,tty,dev_name,cts,dsr,dcd,ri}
+ *	serial-emu/<cable>/<port>/{clock_ppm,rx_fifo,rx_trigger,rx_timeout,rx_stall,serdev}
  *
  * A cable that is live depends on its directories: they cannot be removed. What
  * makes no sense to change then cannot be changed.
  */
 
+#include <linux/array_size.h>
 #include <linux/cleanup.h>
 #include <linux/configfs.h>
 #include <linux/container_of.h>
 #include <linux/ctype.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/errno.h>
+#include <linux/gfp.h>
 #include <linux/kstrtox.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/sprintf.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
-#include "emu.h"
+#include "cable.h"
+#include "configfs.h"
+#include "port.h"
+#include "wire.h"
+#include "wiring.h"
 
 static struct configfs_subsystem emu_subsys;
 
@@ -47,13 +56,22 @@ static ssize_t emu_end_tty_show(struct config_item *item, char *page)
 
 	guard(mutex)(&end->cable->lock);
 
-	/* A port that a serial device is on has no device node */
-	if (!end->pdev || end->serdev)
+	if (!emu_cable_end_has_tty(end))
 		return sysfs_emit(page, "\n");
 
 	return sysfs_emit(page, EMU_TTY_NAME "%u\n", end->line);
 }
 CONFIGFS_ATTR_RO(emu_end_, tty);
+
+static ssize_t emu_end_dev_name_show(struct config_item *item, char *page)
+{
+	struct emu_cable_end *end = to_emu_cable_end(item);
+
+	guard(mutex)(&end->cable->lock);
+
+	return sysfs_emit(page, "%s\n", end->pdev ? dev_name(&end->pdev->dev) : "");
+}
+CONFIGFS_ATTR_RO(emu_end_, dev_name);
 
 static ssize_t emu_end_kind_show(struct config_item *item, char *page)
 {
@@ -89,7 +107,7 @@ static ssize_t emu_end_serdev_show(struct config_item *item, char *page)
 
 	guard(mutex)(&end->cable->lock);
 
-	return sysfs_emit(page, "%s\n", end->compatible);
+	return sysfs_emit(page, "%s\n", end->compatible ?: "");
 }
 
 static bool emu_is_compatible(const char *text, size_t len)
@@ -105,6 +123,7 @@ static bool emu_is_compatible(const char *text, size_t len)
 
 static ssize_t emu_end_serdev_store(struct config_item *item, const char *page, size_t count)
 {
+	char *compatible __free(kfree) = NULL;
 	struct emu_cable_end *end = to_emu_cable_end(item);
 	size_t len = count;
 
@@ -112,13 +131,17 @@ static ssize_t emu_end_serdev_store(struct config_item *item, const char *page, 
 		len--;
 	if (!emu_is_compatible(page, len))
 		return -EINVAL;
+	if (len) {
+		compatible = kmemdup_nul(page, len, GFP_KERNEL);
+		if (!compatible)
+			return -ENOMEM;
+	}
 
 	guard(mutex)(&end->cable->lock);
 
 	if (end->cable->live)
 		return -EBUSY;
-	memcpy(end->compatible, page, len);
-	end->compatible[len] = 0;
+	swap(end->compatible, compatible);
 
 	return count;
 }
@@ -243,9 +266,35 @@ EMU_END_SHOW(rx_timeout)
 EMU_END_STORE(rx_timeout, 0, EMU_RX_TIMEOUT_MAX)
 CONFIGFS_ATTR(emu_end_, rx_timeout);
 
+static ssize_t emu_end_rx_stall_show(struct config_item *item, char *page)
+{
+	struct emu_cable_end *end = to_emu_cable_end(item);
+
+	return emu_end_show(end, page, &end->settings.rx_stall);
+}
+
+static ssize_t emu_end_rx_stall_store(struct config_item *item, const char *page, size_t count)
+{
+	struct emu_cable_end *end = to_emu_cable_end(item);
+	bool stall;
+	int ret;
+
+	ret = kstrtobool(page, &stall);
+	if (ret)
+		return ret;
+
+	guard(mutex)(&end->cable->lock);
+
+	emu_cable_set_stall(end, stall);
+
+	return count;
+}
+CONFIGFS_ATTR(emu_end_, rx_stall);
+
 static struct configfs_attribute *emu_end_attrs[] = {
 	&emu_end_attr_kind,
 	&emu_end_attr_tty,
+	&emu_end_attr_dev_name,
 	&emu_end_attr_cts,
 	&emu_end_attr_dsr,
 	&emu_end_attr_dcd,
@@ -254,6 +303,7 @@ static struct configfs_attribute *emu_end_attrs[] = {
 	&emu_end_attr_rx_fifo,
 	&emu_end_attr_rx_trigger,
 	&emu_end_attr_rx_timeout,
+	&emu_end_attr_rx_stall,
 #ifdef CONFIG_SERIAL_EMU_SERDEV
 	&emu_end_attr_serdev,
 #endif
@@ -262,7 +312,10 @@ static struct configfs_attribute *emu_end_attrs[] = {
 
 static void emu_end_release(struct config_item *item)
 {
-	kfree(to_emu_cable_end(item));
+	struct emu_cable_end *end = to_emu_cable_end(item);
+
+	kfree(end->compatible);
+	kfree(end);
 }
 
 static const struct configfs_item_operations emu_end_item_ops = {
@@ -311,7 +364,26 @@ static ssize_t emu_cable_pace_show(struct config_item *item, char *page)
 
 	guard(mutex)(&cable->lock);
 
+	if (!cable->pace)
+		return sysfs_emit(page, "max\n");
+
 	return sysfs_emit(page, "%u\n", cable->pace);
+}
+
+static int emu_parse_pace(const char *page, unsigned int *pace)
+{
+	int ret;
+
+	if (sysfs_streq(page, "max")) {
+		*pace = 0;
+		return 0;
+	}
+
+	ret = kstrtouint(page, 10, pace);
+	if (ret)
+		return ret;
+
+	return *pace && *pace <= EMU_PACE_MAX ? 0 : -EINVAL;
 }
 
 static ssize_t emu_cable_pace_store(struct config_item *item, const char *page, size_t count)
@@ -320,15 +392,13 @@ static ssize_t emu_cable_pace_store(struct config_item *item, const char *page, 
 	unsigned int pace;
 	int ret;
 
-	ret = kstrtouint(page, 10, &pace);
+	ret = emu_parse_pace(page, &pace);
 	if (ret)
 		return ret;
-	if (pace > EMU_PACE_MAX)
-		return -EINVAL;
 
 	guard(mutex)(&cable->lock);
 
-	/* Who drives a bus at the same time as whom is a matter of time */
+	/* Whether drivers of a bus overlap depends on time */
 	if (cable->bus && !pace)
 		return -EINVAL;
 	cable->pace = pace;
@@ -362,7 +432,7 @@ static ssize_t emu_cable_plugged_store(struct config_item *item, const char *pag
 
 	cable->plugged = plugged;
 	if (cable->live)
-		emu_cable_plug(cable);
+		emu_cable_set_plugged(cable);
 
 	return count;
 }
@@ -387,16 +457,18 @@ static void emu_cable_undepend(struct emu_cable *cable, unsigned int count)
 		configfs_undepend_item_unlocked(&cable->end[count]->group.cg_item);
 }
 
-/* An end that is being made, or about to be removed, cannot be depended on */
+/*
+ * Ends are made and removed under su_mutex. One that is not in configfs' tree yet cannot be
+ * depended on. Returns how many ends cannot be removed any more.
+ */
 static int emu_cable_depend(struct emu_cable *cable)
 {
 	unsigned int i;
 	int ret;
 
-	if (cable->permanent)
-		return 0;
+	guard(mutex)(&emu_subsys.su_mutex);
 
-	for (i = 0; i < cable->nr_ends; i++) {
+	for (i = 0; !cable->permanent && i < cable->nr_ends; i++) {
 		ret = configfs_depend_item_unlocked(&emu_subsys, &cable->end[i]->group.cg_item);
 		if (ret) {
 			emu_cable_undepend(cable, i);
@@ -404,39 +476,28 @@ static int emu_cable_depend(struct emu_cable *cable)
 		}
 	}
 
-	return 0;
+	return cable->nr_ends;
 }
 
-/*
- * Under su_mutex an end is made, and becomes part of configfs' tree. All cables need
- * it, so it is not held while this one's ports are being removed, which can take long.
- */
-static void emu_cable_lock_with_ends(struct emu_cable *cable)
-{
-	mutex_lock(&emu_subsys.su_mutex);
-	while (!mutex_trylock(&cable->lock)) {
-		mutex_unlock(&emu_subsys.su_mutex);
-		mutex_lock(&cable->lock);
-		mutex_unlock(&cable->lock);
-		mutex_lock(&emu_subsys.su_mutex);
-	}
-}
-
+/* The cable's lock can be held for as long as it takes to remove ports: not under su_mutex */
 static int emu_cable_go_live(struct emu_cable *cable)
 {
-	int ret = 0;
+	int depends, ret;
 
-	emu_cable_lock_with_ends(cable);
-	if (!cable->live)
-		ret = emu_cable_depend(cable);
-	mutex_unlock(&emu_subsys.su_mutex);
+	depends = emu_cable_depend(cable);
+	if (depends < 0)
+		return depends;
 
-	if (!ret && !cable->live) {
-		ret = emu_cable_activate(cable);
-		if (ret)
-			emu_cable_undepend(cable, cable->nr_ends);
+	guard(mutex)(&cable->lock);
+
+	if (cable->live) {
+		emu_cable_undepend(cable, depends);
+		return 0;
 	}
-	mutex_unlock(&cable->lock);
+	/* Unless an end was made meanwhile */
+	ret = cable->nr_ends == depends ? emu_cable_activate(cable) : -EBUSY;
+	if (ret)
+		emu_cable_undepend(cable, depends);
 
 	return ret;
 }
@@ -488,12 +549,31 @@ static const struct configfs_item_operations emu_cable_item_ops = {
 	.release	= emu_cable_release,
 };
 
+/* Names become a path in /dev, where devtmpfs makes a "/" of each "!", and a line of a uevent */
+static bool emu_name_is_valid(const char *name)
+{
+	for (; *name; name++)
+		if (iscntrl(*name) || *name == '!')
+			return false;
+
+	return true;
+}
+
+/* Attributes that are added later are in a group of their own: names of ends stay free */
+static const char *const emu_reserved_names[] = { "faults", "tap" };
+
 static struct config_group *emu_cable_make_end(struct config_group *group, const char *name)
 {
 	struct emu_cable *cable = to_emu_cable(&group->cg_item);
 	struct emu_cable_end *end;
 
-	/* Its directories are there as long as it is, which is why it depends on none */
+	if (match_string(emu_reserved_names, ARRAY_SIZE(emu_reserved_names), name) >= 0)
+		return ERR_PTR(-EEXIST);
+
+	if (!emu_name_is_valid(name))
+		return ERR_PTR(-EINVAL);
+
+	/* All directories of a default cable are default groups, and stay */
 	if (cable->permanent)
 		return ERR_PTR(-EPERM);
 
@@ -529,6 +609,9 @@ static const struct config_item_type emu_cable_type = {
 static struct config_group *emu_make_cable(struct config_group *group, const char *name)
 {
 	struct emu_cable *cable;
+
+	if (!emu_name_is_valid(name))
+		return ERR_PTR(-EINVAL);
 
 	cable = emu_cable_alloc();
 	if (!cable)
@@ -583,7 +666,7 @@ static int emu_cable_set_up(struct emu_cable *cable)
 {
 	int i, ret;
 
-	for (i = 0; i < EMU_NR_ENDS; i++) {
+	for (i = 0; i < EMU_LINK_ENDS; i++) {
 		ret = emu_cable_add_default_end(cable, i);
 		if (ret)
 			return ret;
@@ -593,10 +676,10 @@ static int emu_cable_set_up(struct emu_cable *cable)
 }
 
 /**
- * emu_configfs_add_cable - make a null-modem cable that nobody can remove, live
+ * emu_configfs_add_cable - make a live null-modem cable that users cannot remove
  * @number: of these cables
  *
- * Context: process; may sleep. Between emu_configfs_init() and
+ * Context: Process context. May sleep. Between emu_configfs_init() and
  *	emu_configfs_register().
  * Return: the cable, or the error of emu_cable_activate(), or ENOMEM.
  */
@@ -627,7 +710,7 @@ struct emu_cable *emu_configfs_add_cable(unsigned int number)
  * emu_configfs_remove_cable - undo emu_configfs_add_cable()
  * @cable: the cable
  *
- * Context: process; may sleep. Before emu_configfs_register(), or after
+ * Context: Process context. May sleep. Before emu_configfs_register(), or after
  *	emu_configfs_unregister().
  */
 void emu_configfs_remove_cable(struct emu_cable *cable)
@@ -638,9 +721,9 @@ void emu_configfs_remove_cable(struct emu_cable *cable)
 }
 
 /**
- * emu_configfs_init - make the directory of the driver, which nobody can see yet
+ * emu_configfs_init - make the directory of the driver, without showing it
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  */
 void emu_configfs_init(void)
 {
@@ -651,7 +734,7 @@ void emu_configfs_init(void)
 /**
  * emu_configfs_register - let the user see the directory of the driver
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  * Return: 0, or the error of configfs.
  */
 int emu_configfs_register(void)
@@ -662,7 +745,7 @@ int emu_configfs_register(void)
 /**
  * emu_configfs_unregister - undo emu_configfs_register()
  *
- * Context: process; may sleep. There is no cable that a user made.
+ * Context: Process context. May sleep. There is no cable that a user made.
  */
 void emu_configfs_unregister(void)
 {

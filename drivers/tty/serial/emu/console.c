@@ -2,12 +2,11 @@
 /*
  * Serial console emulator: the system console.
  *
- * Whatever a console prints goes into its ring, without a lock, so that it can
- * be printed in any context. The transmitter follows behind and puts it on the
- * wire. The thread that prints waits while the ring is full, as it does for a
- * UART, but not for a transmitter that does not go on. All others never wait;
- * what they overwrite before it was transmitted is counted. The ring is readable
- * in debugfs, which is also where the log of the boot is for whoever attaches late.
+ * The console prints into its ring without a lock, in any context. The transmitter
+ * reads the ring and puts the characters on the wire. The printing thread waits while
+ * the ring is full, as it does for a UART, but not for a stalled transmitter. Other
+ * contexts never wait: untransmitted characters that they overwrite are counted. The
+ * ring can be read in debugfs, so that the log of the boot is available later.
  */
 
 #include <linux/cleanup.h>
@@ -18,40 +17,47 @@
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/kfifo.h>
+#include <linux/kthread.h>
 #include <linux/limits.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
+#include <linux/panic.h>
 #include <linux/sched.h>
-#include <linux/sched/clock.h>
 #include <linux/serial_core.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/time64.h>
+#include <linux/timer.h>
 #include <linux/wait.h>
-#include <linux/workqueue.h>
 
 #include "console.h"
-#include "emu.h"
+#include "port.h"
+#include "wire.h"
 
 /*
- * The index of a port that is no console. A negative one means any port: then
- * printk stores there the port of a console= that it could not match, and serial
- * core takes that port for the console. No console= has reason to name this one.
+ * Index of a port that is not a console. A negative index would mean any port: printk
+ * would store the number of a console= there that it cannot match, and serial core
+ * would take the port of that number for the console. No port has this number.
  */
 #define EMU_CONSOLE_NONE	SHRT_MAX
 
-/* How much is transmitted at once */
+/* Number of characters that are transmitted at once */
 #define EMU_CONSOLE_CHUNK	64
 
-/* printk's longest message, if it were nothing but newlines */
+/* Longest message of printk, if it consists of newlines only */
 #define EMU_CONSOLE_MESSAGE	4096
 
-/* A transmitter that sends nothing for so long, and for two characters, is stalled */
+/*
+ * A transmitter is stalled if it takes nothing for this time plus the time of this many
+ * characters: it may refill its FIFO no sooner than the FIFO is empty.
+ */
 #define EMU_CONSOLE_PATIENCE	HZ
+#define EMU_CONSOLE_BURST	(EMU_TX_FIFO + 2)
 
-/* The longest that a message waits, and the time of so many characters */
+/* Limit of the wait of a message: a time plus that of some characters, and its maximum */
 #define EMU_CONSOLE_WAIT	(10 * HZ)
 #define EMU_CONSOLE_LINE	300
 #define EMU_CONSOLE_WAIT_MAX	(60 * HZ)
@@ -68,9 +74,11 @@ static bool emu_console_has_room(struct emu_console *con)
 	return used + EMU_CONSOLE_MESSAGE <= EMU_RING_SIZE;
 }
 
-/* The transmitter went on, port lock is held */
+/* The transmitter has read the ring up to a position */
 static void emu_console_sent(struct emu_console *con, unsigned long pos)
 {
+	lockdep_assert_held(&con->ep->port.lock);
+
 	if (pos == con->sent)
 		return;
 
@@ -81,10 +89,9 @@ static void emu_console_sent(struct emu_console *con, unsigned long pos)
 }
 
 /*
- * With console flow control the ring keeps what was printed until the far end gives
- * CTS, also when the port is no console any more. A break, which would hide what is
- * sent, and a system that is suspended, whose far end may be so already, have it wait
- * as well.
+ * With console flow control the ring keeps its content until the far end asserts CTS,
+ * also when the port is not a console any more. The content has to wait as well during a
+ * break, which would hide it, and in a suspended system: the far end may be suspended.
  */
 static bool emu_console_has_to_wait(struct emu_port *ep)
 {
@@ -103,30 +110,31 @@ static bool emu_console_has_to_wait(struct emu_port *ep)
  * emu_console_has_output - is there something to transmit?
  * @ep: the port
  *
- * Context: the port lock is held.
- * Return: whether emu_console_transmit() would, if the wire had room.
+ * Context: Caller must hold the port lock.
+ * Return: true if there is, and it does not have to wait.
  */
 bool emu_console_has_output(struct emu_port *ep)
 {
 	struct emu_console *con = ep->console;
 	struct emu_ring *ring = emu_console_ring(con);
 
+	lockdep_assert_held(&ep->port.lock);
+
 	return ring && emu_ring_head(ring) != con->sent && !emu_console_has_to_wait(ep);
 }
 
 /**
- * emu_console_transmit - put on the wire what the console printed
+ * emu_console_transmit - put the content of the ring on the wire
  * @ep: the port
- * @out: the wire that its transmitter feeds
- * @time: not before then what is transmitted begins
+ * @time: as for emu_wire_put()
  *
- * Context: the port lock is held.
- * Return: whether the tty may go on, because nothing is left or it has to wait, but
- *	for a system that is suspended, before which it may be in the middle of a
- *	line. No message is half printed then: with the port lock comes the console's
- *	ownership.
+ * Context: Caller must hold the port lock.
+ * Return: true if the tty may transmit, because the ring is empty or has to wait. False
+ *	for a ring that has to wait in a suspended system: the tty must not transmit in
+ *	the middle of a line. No message is half printed: the port lock includes the
+ *	ownership of the console.
  */
-bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out, ktime_t time)
+bool emu_console_transmit(struct emu_port *ep, ktime_t time)
 {
 	struct emu_console *con = ep->console;
 	struct emu_ring *ring = emu_console_ring(con);
@@ -135,6 +143,8 @@ bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out, ktime_t tim
 	unsigned long pos;
 	size_t count;
 
+	lockdep_assert_held(&ep->port.lock);
+
 	if (!ring)
 		return true;
 	if (emu_console_has_to_wait(ep))
@@ -142,10 +152,10 @@ bool emu_console_transmit(struct emu_port *ep, struct emu_wire *out, ktime_t tim
 
 	pos = con->sent;
 	for (;;) {
-		room = emu_wire_room(out);
+		room = emu_wire_room(ep->out);
 		count = emu_ring_read(ring, &pos, chars, min(room, sizeof(chars)));
 		con->dropped += pos - con->sent;
-		emu_wire_send(out, EMU_EV_CHAR, chars, count, time);
+		emu_wire_put(ep->out, chars, count, time);
 		pos += count;
 		emu_console_sent(con, pos);
 		if (!count)
@@ -157,25 +167,42 @@ static void emu_console_kick(struct irq_work *work)
 {
 	struct emu_console *con = container_of(work, struct emu_console, kick);
 
-	/* Its work runs the transmitter, whatever that feeds */
+	/* The medium's work runs the transmitter */
 	emu_wire_kick(con->ep->out);
 }
 
 /**
- * emu_console_is_stuck - is the transmitter of a port to do nothing?
+ * emu_console_kick_later - run the transmitter, from a context that must not queue a work
+ * @con: the console
+ *
+ * In a panic no work runs, and a stopped CPU may hold the lock of a workqueue. In a
+ * suspended system the interrupt would wake up the system.
+ *
+ * Context: Any context.
+ */
+void emu_console_kick_later(struct emu_console *con)
+{
+	if (!READ_ONCE(con->asleep) && !panic_in_progress())
+		irq_work_queue(&con->kick);
+}
+
+/**
+ * emu_console_is_stalled - is the transmitter of a port stalled on request?
  * @ep: the port
  *
- * Context: the port lock is held.
- * Return: true while emu_console_stick() says so.
+ * Context: Caller must hold the port lock.
+ * Return: true if it is.
  */
-bool emu_console_is_stuck(const struct emu_port *ep)
+bool emu_console_is_stalled(const struct emu_port *ep)
 {
+	lockdep_assert_held(&ep->port.lock);
+
 	return ep->console->stuck;
 }
 
-static void emu_console_unstick(struct work_struct *work)
+static void emu_console_resume(struct timer_list *timer)
 {
-	struct emu_console *con = container_of(work, struct emu_console, unstick.work);
+	struct emu_console *con = timer_container_of(con, timer, unstick);
 
 	scoped_guard(uart_port_lock_irqsave, &con->ep->port)
 		con->stuck = false;
@@ -183,28 +210,13 @@ static void emu_console_unstick(struct work_struct *work)
 }
 
 /**
- * emu_console_stick - have the transmitter of a port do nothing for a time
- * @con: the console that the port can be
- * @ms: for how long, in milliseconds; 0 ends it now
- *
- * Context: process; may sleep.
- */
-void emu_console_stick(struct emu_console *con, unsigned int ms)
-{
-	cancel_delayed_work_sync(&con->unstick);
-	scoped_guard(uart_port_lock_irqsave, &con->ep->port)
-		con->stuck = true;
-	mod_delayed_work(system_dfl_wq, &con->unstick, msecs_to_jiffies(ms));
-}
-
-/**
- * emu_console_set_asleep - have a console interrupt nobody
+ * emu_console_set_asleep - stop or resume the transmission of a console's output
  * @ep: the port
- * @asleep: whether the system is suspended
+ * @asleep: the system is suspended
  *
- * An interrupt would wake it up. What is printed is transmitted later.
+ * The interrupt that runs the transmitter would wake up a suspended system.
  *
- * Context: process.
+ * Context: Process context.
  */
 void emu_console_set_asleep(struct emu_port *ep, bool asleep)
 {
@@ -221,12 +233,21 @@ static unsigned int emu_console_put(struct emu_console *con, const char *text, u
 	return done;
 }
 
-/* Begin a record, at the begin of a line unless the last one was to be gone on with */
+static pid_t emu_console_caller(const struct nbcon_write_context *wctxt)
+{
+#ifdef CONFIG_PRINTK_EXECUTION_CTX
+	return wctxt->pid;
+#else
+	return -1;
+#endif
+}
+
+/* Begin a record, on a new line if the last record is not complete */
 static struct emu_record *emu_console_begin(struct emu_console *con,
-					    const struct nbcon_write_context *wctxt, bool atomic)
+					    struct nbcon_write_context *wctxt, bool atomic)
 {
 	struct emu_record record = {
-		.time	= local_clock(),
+		.caller	= emu_console_caller(wctxt),
 		.cpu	= raw_smp_processor_id(),
 		.prio	= nbcon_write_context_prio(wctxt),
 		.begin	= con->line_ended ? EMU_BEGIN_LINE :
@@ -234,22 +255,25 @@ static struct emu_record *emu_console_begin(struct emu_console *con,
 		.atomic	= atomic,
 	};
 
-	/* It stays set for all who come afterwards */
+	/* A boot console that was stopped in a write had no ownership to take over */
+	if (wctxt->unsafe_takeover || record.prio == NBCON_PRIO_PANIC)
+		emu_ring_forget_torn(con->ring);
+	/* @unsafe_takeover stays set in all later contexts: only the first one takes over */
 	if (wctxt->unsafe_takeover && !con->torn) {
 		con->torn = true;
 		record.begin = EMU_BEGIN_UNSAFE;
-		emu_ring_forget_torn(con->ring);
-		/* That one may not have got to say what it printed */
+		/* The previous owner may not have updated @line_ended */
 		con->line_ended = emu_ring_ends_line(con->ring);
 		con->unfinished = true;
 	}
-	if (!con->line_ended && con->unfinished)
+	/* The driver of a Braille display does not write lines */
+	if (!con->line_ended && con->unfinished && !nbcon_write_context_is_braille(wctxt))
 		emu_console_put(con, "\n", 1);
 
 	return emu_ring_begin(con->ring, &record);
 }
 
-/* As a driver does that waits for a slow UART without letting others come in between */
+/* Busy-wait, like a driver that polls a slow UART in an unsafe section */
 static void emu_console_linger(const struct emu_console *con)
 {
 	u32 us = READ_ONCE(con->unsafe_us);
@@ -267,9 +291,9 @@ static enum emu_record_end emu_console_end(const struct emu_console *con, bool d
 }
 
 /*
- * A context of higher priority can take the console over between two chunks, or
- * anywhere if the machine is about to die. It ends the line first, and prints the
- * message again from its beginning.
+ * A context of higher priority can take over the console between two chunks, and in a
+ * panic also inside of a chunk. It ends the line and prints the message again from the
+ * beginning.
  */
 static void emu_console_write(struct emu_console *con, struct nbcon_write_context *wctxt,
 			      bool atomic)
@@ -297,8 +321,7 @@ static void emu_console_write_atomic(struct console *co, struct nbcon_write_cont
 	struct emu_console *con = to_emu_console(co);
 
 	emu_console_write(con, wctxt, true);
-	if (!READ_ONCE(con->asleep))
-		irq_work_queue(&con->kick);
+	emu_console_kick_later(con);
 }
 
 static void emu_console_write_thread(struct console *co, struct nbcon_write_context *wctxt)
@@ -309,28 +332,39 @@ static void emu_console_write_thread(struct console *co, struct nbcon_write_cont
 	emu_console_kick(&con->kick);
 }
 
+/* At shutdown the printing threads are stopped one after the other */
+static bool emu_console_is_stopping(const struct emu_console *con)
+{
+	/* Only the printing thread has to see its own pointer, which does not change */
+	return current == data_race(con->co.kthread) && kthread_should_stop();
+}
+
 /*
- * Whoever unregisters a console waits for this. So the wait ends if the transmitter
- * does nothing, as it would for a UART whose CTS is off for good; also when it takes
- * far longer than a message, which has to wait for all that is in the ring; and when
- * the console is about to go, which is what printk disables it for.
+ * The thread waits in a read-side critical section of printk's SRCU, and unregistering
+ * any console waits for that section. So the wait ends when the transmitter is stalled,
+ * as a UART is while CTS is inactive; when it lasts far longer than a message takes; and
+ * when printk disables or suspends the console, or stops the thread.
  */
 static void emu_console_wait_for_room(struct emu_console *con)
 {
 	unsigned long frame = nsecs_to_jiffies(READ_ONCE(con->ep->port.frame_time)) + 1;
 	unsigned long end, sent;
+	short flags;
 
 	if (READ_ONCE(con->stalled))
 		return;
 
 	end = jiffies + min(EMU_CONSOLE_WAIT + EMU_CONSOLE_LINE * frame, EMU_CONSOLE_WAIT_MAX);
 	do {
-		/* Who disables it does not wait for us here: the next time it is seen */
-		if (!(data_race(READ_ONCE(con->co.flags)) & CON_ENABLED))
+		/* Neither unregistering nor suspending wakes up the thread: check each time */
+		flags = data_race(READ_ONCE(con->co.flags));
+		if ((flags & (CON_ENABLED | CON_SUSPENDED)) != CON_ENABLED)
 			return;
 		sent = READ_ONCE(con->sent);
-		if (wait_event_idle_timeout(con->room, emu_console_has_room(con),
-					    EMU_CONSOLE_PATIENCE + 2 * frame))
+		if (wait_event_idle_timeout(con->room,
+					    emu_console_has_room(con) ||
+					    emu_console_is_stopping(con),
+					    EMU_CONSOLE_PATIENCE + EMU_CONSOLE_BURST * frame))
 			return;
 	} while (READ_ONCE(con->sent) != sent && time_before(jiffies, end));
 
@@ -338,14 +372,15 @@ static void emu_console_wait_for_room(struct emu_console *con)
 }
 
 /*
- * Only threads print with this lock held, so it is also where they wait. Who registers
- * the console takes it as well, perhaps before there is a transmitter to wait for.
+ * Only threads print with this lock held, so they wait here. Registration of the console
+ * takes the lock as well, and must not wait: there may be no transmitter yet.
  */
 static void emu_console_device_lock(struct console *co, unsigned long *flags)
 {
 	struct emu_console *con = to_emu_console(co);
 
-	if (!hlist_unhashed_lockless(&co->node) || current == co->kthread)
+	/* Only the printing thread has to see its own pointer */
+	if (!hlist_unhashed_lockless(&co->node) || current == data_race(co->kthread))
 		emu_console_wait_for_room(con);
 	__uart_port_lock_irqsave(&con->ep->port, flags);
 }
@@ -363,10 +398,10 @@ static struct tty_driver *emu_console_device(struct console *co, int *index)
 }
 
 /**
- * emu_console_prepare - before the first character can be printed
+ * emu_console_prepare - allocate the ring of a console
  * @con: the console
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  * Return: 0, or -ENOMEM.
  */
 int emu_console_prepare(struct emu_console *con)
@@ -378,7 +413,7 @@ int emu_console_prepare(struct emu_console *con)
 	if (con->ring)
 		return 0;
 
-	ring = emu_ring_get();
+	ring = emu_ring_alloc();
 	if (!ring)
 		return -ENOMEM;
 
@@ -389,9 +424,44 @@ int emu_console_prepare(struct emu_console *con)
 	return 0;
 }
 
+/**
+ * emu_console_show - create the files in debugfs of a console, or of a debugger's output
+ * @ep: the port
+ *
+ * Context: Process context. May sleep. Not from a file in debugfs: the removal of the
+ *	directory waits for its files.
+ */
+void emu_console_show(struct emu_port *ep)
+{
+	struct emu_console *con = ep->console;
+
+	guard(mutex)(&con->lock);
+
+	if (!con->shown)
+		emu_debugfs_add_console(con);
+	con->shown = true;
+}
+
+/**
+ * emu_console_prepare_shown - allocate the ring of a console, and create its files
+ * @con: the console
+ *
+ * Context: As emu_console_show().
+ * Return: 0, or -ENOMEM.
+ */
+int emu_console_prepare_shown(struct emu_console *con)
+{
+	int ret = emu_console_prepare(con);
+
+	if (!ret)
+		emu_console_show(con->ep);
+
+	return ret;
+}
+
 /*
- * Only a console= of the command line, or what the platform says instead, gets
- * here. If it is about this port, printk does what it does for all who are named.
+ * printk calls this only for a console= of the command line, or for the preferred console
+ * of the platform. If that is this port, the index has printk continue as for any other.
  */
 static int emu_console_match(struct console *co, char *name, int idx, char *options)
 {
@@ -418,17 +488,17 @@ static int emu_console_setup(struct console *co, char *options)
 	struct emu_console *con = to_emu_console(co);
 	int ret;
 
-	/* The user enables it: it is as the tty is, also in what that has of flow control */
+	/* Enabled at run time: keep the settings of the tty, including its flow control */
 	if (co->flags & CON_ENABLED) {
 		uart_set_cons_flow_enabled(&con->ep->port, true);
-		return emu_console_prepare(con);
+		return emu_console_prepare_shown(con);
 	}
 
-	/* Not asked for: to become the default because no console= names one */
+	/* No console= names this port: do not become the default console */
 	if (co->index == EMU_CONSOLE_NONE)
 		return -ENODEV;
 
-	ret = emu_console_prepare(con);
+	ret = emu_console_prepare_shown(con);
 	if (!ret)
 		ret = emu_console_set_options(con, options);
 	if (ret)
@@ -437,11 +507,11 @@ static int emu_console_setup(struct console *co, char *options)
 	return ret;
 }
 
-/* The port is one like any other again */
+/* The port is not a console any more */
 static int emu_console_exit(struct console *co)
 {
 	co->index = EMU_CONSOLE_NONE;
-	/* Which printk takes away if there was a boot console */
+	/* printk clears it if there was a boot console */
 	co->flags |= CON_PRINTBUFFER;
 
 	return 0;
@@ -462,10 +532,10 @@ static const struct console emu_console_template = {
 };
 
 /**
- * emu_console_create - let a port be a console
- * @ep: the port, before serial core knows of it
+ * emu_console_create - allocate the console of a port
+ * @ep: the port, not added to serial core yet
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  * Return: 0, or -ENOMEM.
  */
 int emu_console_create(struct emu_port *ep)
@@ -482,8 +552,7 @@ int emu_console_create(struct emu_port *ep)
 	init_irq_work(&con->kick, emu_console_kick);
 	init_waitqueue_head(&con->room);
 	mutex_init(&con->lock);
-	INIT_KFIFO(con->script);
-	INIT_DELAYED_WORK(&con->unstick, emu_console_unstick);
+	timer_setup(&con->unstick, emu_console_resume, 0);
 	ep->console = con;
 	ep->port.cons = &con->co;
 	ep->port.own_console = 1;
@@ -494,38 +563,18 @@ int emu_console_create(struct emu_port *ep)
 
 /**
  * emu_console_destroy - undo emu_console_create()
- * @ep: the port, of which serial core knows nothing any more
+ * @ep: the port, removed from serial core and disconnected from its wires
  *
- * Context: process; may sleep. No wire is joined to the port's transmitter.
+ * Context: Process context. May sleep.
  */
 void emu_console_destroy(struct emu_port *ep)
 {
 	struct emu_console *con = ep->console;
 
-	cancel_delayed_work_sync(&con->unstick);
+	timer_shutdown_sync(&con->unstick);
 	irq_work_sync(&con->kick);
-	emu_ring_put(con->ring);
+	emu_ring_free(con->ring);
+	kfifo_free(&con->script);
+	mutex_destroy(&con->lock);
 	kfree(con);
-}
-
-/**
- * emu_console_show - show in debugfs what the console of a port prints
- * @ep: the port
- *
- * Context: process; may sleep.
- */
-void emu_console_show(struct emu_port *ep)
-{
-	emu_debugfs_add(ep->console);
-}
-
-/**
- * emu_console_hide - undo emu_console_show()
- * @ep: the port
- *
- * Context: process; may sleep.
- */
-void emu_console_hide(struct emu_port *ep)
-{
-	emu_debugfs_remove(ep->console);
 }

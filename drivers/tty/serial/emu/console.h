@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Serial console emulator: the console of a port, and the memory of what it printed.
+ * Serial console emulator: the console of a port, and the ring of its output.
  */
 
 #ifndef _SERIAL_EMU_CONSOLE_H
@@ -12,25 +12,83 @@
 #include <linux/console.h>
 #include <linux/irq_work_types.h>
 #include <linux/kfifo.h>
+#include <linux/ktime.h>
 #include <linux/mutex_types.h>
+#include <linux/timer_types.h>
 #include <linux/types.h>
 #include <linux/wait.h>
-#include <linux/workqueue.h>
 
 struct dentry;
+struct emu_console;
 struct emu_port;
+struct uart_port;
+
+#ifdef CONFIG_SERIAL_EMU_CONSOLE
+bool emu_console_has_output(struct emu_port *ep);
+bool emu_console_transmit(struct emu_port *ep, ktime_t time);
+bool emu_console_is_stalled(const struct emu_port *ep);
+void emu_console_set_asleep(struct emu_port *ep, bool asleep);
+int emu_console_create(struct emu_port *ep);
+void emu_console_destroy(struct emu_port *ep);
+void emu_console_show(struct emu_port *ep);
+void emu_debugfs_add(struct emu_console *con);
+void emu_debugfs_add_console(struct emu_console *con);
+void emu_debugfs_remove(struct emu_console *con);
+void emu_debugfs_init(void);
+void emu_debugfs_exit(void);
+#else
+static inline bool emu_console_has_output(struct emu_port *ep)
+{
+	return false;
+}
+
+static inline bool emu_console_transmit(struct emu_port *ep, ktime_t time)
+{
+	return true;
+}
+
+static inline bool emu_console_is_stalled(const struct emu_port *ep)
+{
+	return false;
+}
+
+static inline int emu_console_create(struct emu_port *ep)
+{
+	return 0;
+}
+
+static inline void emu_console_set_asleep(struct emu_port *ep, bool asleep) { }
+static inline void emu_console_destroy(struct emu_port *ep) { }
+static inline void emu_console_show(struct emu_port *ep) { }
+static inline void emu_debugfs_add(struct emu_console *con) { }
+static inline void emu_debugfs_remove(struct emu_console *con) { }
+static inline void emu_debugfs_init(void) { }
+static inline void emu_debugfs_exit(void) { }
+#endif
+
+/* poll.c: a debugger on a port */
+#if defined(CONFIG_SERIAL_EMU_CONSOLE) && defined(CONFIG_CONSOLE_POLL)
+void emu_poll_add_debugfs(struct emu_console *con);
+#else
+static inline void emu_poll_add_debugfs(struct emu_console *con) { }
+#endif
+int emu_poll_init(struct uart_port *port);
+int emu_poll_get_char(struct uart_port *port);
+void emu_poll_put_char(struct uart_port *port, unsigned char c);
+
+#ifdef CONFIG_SERIAL_EMU_CONSOLE
 
 #define EMU_RING_SIZE		BIT(CONFIG_SERIAL_EMU_CONSOLE_BUF_SHIFT)
 
-/* A line of 64 characters is a short one */
+/* Number of records, for lines of 64 characters on average */
 #define EMU_RECORDS		(EMU_RING_SIZE / 64)
 
 /**
- * enum emu_record_begin - what a record found where it began
- * @EMU_BEGIN_LINE: the begin of a line
- * @EMU_BEGIN_TAKEOVER: a line that somebody else did not get to end
- * @EMU_BEGIN_UNSAFE: the same, by force, while that one was in the middle of a change
- * @EMU_BEGIN_OPEN: a line that goes on, as a debugger's prompt does with what is typed
+ * enum emu_record_begin - state of the line at the begin of a record
+ * @EMU_BEGIN_LINE: begin of a line
+ * @EMU_BEGIN_TAKEOVER: unfinished line of a context that lost the console
+ * @EMU_BEGIN_UNSAFE: unfinished line of a context that lost it in an unsafe section
+ * @EMU_BEGIN_OPEN: line to be continued, as a debugger's prompt
  */
 enum emu_record_begin {
 	EMU_BEGIN_LINE,
@@ -40,10 +98,10 @@ enum emu_record_begin {
 };
 
 /**
- * enum emu_record_end - how a record ended
- * @EMU_END_LOST: it did not: the console was taken over, or it is still being printed
- * @EMU_END_OPEN: the line goes on
- * @EMU_END_LINE: with the end of a line
+ * enum emu_record_end - state of the line at the end of a record
+ * @EMU_END_LOST: record not complete: the console was taken over, or still prints it
+ * @EMU_END_OPEN: line to be continued
+ * @EMU_END_LINE: end of a line
  */
 enum emu_record_end {
 	EMU_END_LOST,
@@ -52,20 +110,24 @@ enum emu_record_end {
 };
 
 /**
- * struct emu_record - a call to one of the console's write callbacks
- * @time: when, in nanoseconds, by the clock that printk has
- * @start: the number of the first character in the ring
- * @len: the number of characters, a newline is two
- * @cpu: the processor that printed it
- * @prio: the priority with which it was printed, an enum nbcon_prio
- * @begin: what it found, an enum emu_record_begin
- * @end: how it ended, an enum emu_record_end
- * @atomic: whether it was printed by write_atomic()
+ * struct emu_record - a call of a write callback of the console
+ * @time: time of the begin in nanoseconds, CLOCK_MONOTONIC
+ * @ended: time of the last character in nanoseconds, CLOCK_MONOTONIC
+ * @start: number of the first character in the ring
+ * @len: number of characters, with two for a newline
+ * @caller: PID of the task that called printk(), -1 if unknown
+ * @cpu: CPU on which the callback ran
+ * @prio: priority of the context, an enum nbcon_prio
+ * @begin: state of the line at the begin, an enum emu_record_begin
+ * @end: state of the line at the end, an enum emu_record_end
+ * @atomic: the callback was write_atomic()
  */
 struct emu_record {
 	u64 time;
+	u64 ended;
 	unsigned long start;
 	u32 len;
+	s32 caller;
 	u16 cpu;
 	u8 prio;
 	u8 begin;
@@ -74,22 +136,22 @@ struct emu_record {
 };
 
 /**
- * struct emu_ring - what a console printed last
+ * struct emu_ring - last output of a console
  * @reserved: number of characters ever printed, with those being copied in
  * @head: number of characters ever printed
  * @first: number of the first character that is kept
- * @data: the last of them
- * @records_reserved: number of records that ever began, with one being filled in
- * @records: number of records that ever began
+ * @data: last characters
+ * @records_reserved: number of records ever begun, with one being filled in
+ * @records: number of records ever begun
  * @records_first: number of the first record that is kept
- * @record: the last of them
- * @cleared: number of the first character that the user wants to see
- * @records_cleared: number of the first record that the user wants to see
+ * @record: last records
+ * @cleared: number of the first character after the user's last clear
+ * @records_cleared: number of the first record after the user's last clear
  *
- * Only the owner of the console writes, but for what the user cleared. Readers take
- * no lock: they copy, and look afterwards at @reserved to see what may have been
- * overwritten meanwhile. The numbers wrap around; only differences of them mean
- * anything.
+ * Only the owner of the console writes, except for the user's clear. Readers take no
+ * lock: they copy, and then discard what may have been overwritten according to
+ * @reserved or @records_reserved. The numbers wrap around: only their differences have
+ * a meaning.
  */
 struct emu_ring {
 	atomic_long_t reserved;
@@ -104,37 +166,36 @@ struct emu_ring {
 	unsigned long records_cleared;
 };
 
-/* What a debugger can be given to read, a power of two */
+/* Size of a debugger's script in characters, a power of two */
 #define EMU_SCRIPT_SIZE		1024
 
-/* Ten seconds, for either of them */
+/* Limits of stuck_ms and unsafe_us: ten seconds */
 #define EMU_STUCK_MAX		10000
 #define EMU_UNSAFE_MAX		10000000
 
 /**
- * struct emu_console - the console that a port can be
- * @co: what printk knows of it
- * @ep: the port; does not change
- * @lock: protects the making of @ring, and the writing to @script
- * @ring: what was printed, NULL until the port is made a console; does not change
- *	then as long as there is the port
- * @kick: starts the transmitter from contexts in which nothing else can be done
- * @room: where the thread that prints waits for room in the ring
- * @sent: how much of the ring went on the wire; port lock
- * @dropped: characters that were overwritten before they went; port lock
- * @stalled: whether nobody waits for room until the transmitter goes on
- * @line_ended: whether the last character was a newline; console ownership
- * @unfinished: whether the last record is not printed to its end; console ownership
- * @torn: whether the console was taken over from one that will not return; console
- *	ownership
- * @asleep: whether the system is suspended, from before the first device is until after
- *	the last one is resumed; written under the port lock
- * @stuck: whether the transmitter does nothing; port lock
- * @unstick: ends that
- * @unsafe_us: how long each record stays where nobody can take the console over,
- *	in microseconds, no more than EMU_UNSAFE_MAX
- * @script: what a debugger will read; written under @lock
- * @dir: its directory in debugfs; does not change
+ * struct emu_console - the console of a port
+ * @co: console of printk
+ * @ep: port; does not change
+ * @lock: protects the allocation of @ring, writes to @script, and @shown
+ * @ring: output, NULL until the port becomes a console; does not change afterwards
+ * @kick: runs the transmitter from contexts that must not queue a work
+ * @room: wait queue of the printing thread, for room in @ring
+ * @sent: number of the next character to be transmitted; port lock
+ * @dropped: number of characters that were overwritten untransmitted; port lock
+ * @stalled: the printing thread does not wait for room until the transmitter resumes
+ * @line_ended: last character was a newline; console ownership
+ * @unfinished: last record is not complete; console ownership
+ * @torn: an unsafe takeover has stopped the owner for good; console ownership
+ * @asleep: the system is suspended, from before the first device is suspended until
+ *	after the last one is resumed; written under the port lock
+ * @stuck: the transmitter is stalled on request; port lock
+ * @shown: files in @dir exist; @lock
+ * @unsafe_us: duration of an unsafe section in each record, in microseconds, at most
+ *	EMU_UNSAFE_MAX
+ * @unstick: timer that resumes the transmitter
+ * @script: input for a debugger, allocated by the first write; written under @lock
+ * @dir: directory in debugfs; does not change
  */
 struct emu_console {
 	struct console co;
@@ -152,13 +213,14 @@ struct emu_console {
 	bool torn;
 	bool asleep;
 	bool stuck;
-	struct delayed_work unstick;
+	bool shown;
 	u32 unsafe_us;
-	DECLARE_KFIFO(script, u8, EMU_SCRIPT_SIZE);
+	struct timer_list unstick;
+	DECLARE_KFIFO_PTR(script, u8);
 	struct dentry *dir;
 };
 
-/* The ring, and with it all that was set up before it; NULL if there is none yet */
+/* The ring, initialised; NULL if the port was never a console */
 static inline struct emu_ring *emu_console_ring(struct emu_console *con)
 {
 	/* Pairs with smp_store_release() in emu_console_prepare() */
@@ -177,9 +239,9 @@ static inline unsigned long emu_ring_head(const struct emu_ring *ring)
 	return READ_ONCE(ring->head);
 }
 
-struct emu_ring *emu_ring_get(void);
+struct emu_ring *emu_ring_alloc(void);
 struct emu_ring *emu_ring_early(void);
-void emu_ring_put(struct emu_ring *ring);
+void emu_ring_free(struct emu_ring *ring);
 void emu_ring_write(struct emu_ring *ring, const u8 *chars, unsigned int count);
 unsigned int emu_ring_print(struct emu_ring *ring, const char *text, unsigned int len);
 void emu_ring_forget_torn(struct emu_ring *ring);
@@ -192,13 +254,9 @@ unsigned int emu_ring_read_records(const struct emu_ring *ring, unsigned long *p
 
 /* console.c */
 int emu_console_prepare(struct emu_console *con);
-void emu_console_stick(struct emu_console *con, unsigned int ms);
+int emu_console_prepare_shown(struct emu_console *con);
+void emu_console_kick_later(struct emu_console *con);
 
-/* poll.c */
-ssize_t emu_poll_type(struct emu_console *con, const char __user *buf, size_t count);
-
-/* debugfs.c */
-void emu_debugfs_add(struct emu_console *con);
-void emu_debugfs_remove(struct emu_console *con);
+#endif /* CONFIG_SERIAL_EMU_CONSOLE */
 
 #endif /* _SERIAL_EMU_CONSOLE_H */

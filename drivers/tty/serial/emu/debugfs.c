@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Serial console emulator: what the consoles printed, in debugfs.
+ * Serial console emulator: the output of consoles in debugfs.
  */
 
 #include <linux/cleanup.h>
@@ -9,16 +9,22 @@
 #include <linux/debugfs.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
+#include <linux/serial_core.h>
 #include <linux/slab.h>
+#include <linux/sprintf.h>
 #include <linux/string_helpers.h>
+#include <linux/timer.h>
 #include <linux/types.h>
 
 #include "console.h"
-#include "emu.h"
+#include "port.h"
+#include "wire.h"
 
-/* A copy of the ring, so that what a reader sees is of one moment */
+/* Copy of the ring at the time of open(), for all calls of read() */
 struct emu_ring_copy {
 	size_t len;
 	u8 data[EMU_RING_SIZE];
@@ -39,7 +45,9 @@ static int emu_ring_open(struct inode *inode, struct file *file)
 	if (!ring)
 		return 0;
 
-	pos = emu_ring_later(READ_ONCE(ring->first), READ_ONCE(ring->cleared));
+	/* Pairs with smp_store_release() in emu_clear_write() */
+	pos = smp_load_acquire(&ring->cleared);
+	pos = emu_ring_later(READ_ONCE(ring->first), pos);
 	copy->len = emu_ring_read(ring, &pos, copy->data, sizeof(copy->data));
 
 	return 0;
@@ -59,29 +67,15 @@ static int emu_ring_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* What is there is not shown any more */
-static ssize_t emu_ring_clear(struct file *file, const char __user *buf, size_t count,
-			      loff_t *ppos)
-{
-	struct emu_console *con = file_inode(file)->i_private;
-	struct emu_ring *ring = emu_console_ring(con);
-
-	if (ring)
-		WRITE_ONCE(ring->cleared, READ_ONCE(ring->head));
-
-	return count;
-}
-
 static const struct file_operations emu_ring_fops = {
 	.owner		= THIS_MODULE,
 	.open		= emu_ring_open,
 	.read		= emu_ring_file_read,
-	.write		= emu_ring_clear,
 	.release	= emu_ring_release,
 	.llseek		= default_llseek,
 };
 
-/* With what the transmitter would find to be gone if it went on */
+/* Includes overwritten characters that the transmitter has not counted yet */
 static int emu_dropped_get(void *data, u64 *dropped)
 {
 	struct emu_console *con = data;
@@ -102,7 +96,7 @@ static int emu_dropped_get(void *data, u64 *dropped)
 
 DEFINE_DEBUGFS_ATTRIBUTE(emu_dropped_fops, emu_dropped_get, NULL, "%llu\n");
 
-/* The records, and the text that came with them as far as it is left */
+/* Copy of the records, and of their text as far as it is left */
 struct emu_records_copy {
 	unsigned long number;
 	unsigned int count;
@@ -135,12 +129,14 @@ static void emu_record_show_text(struct seq_file *m, const struct emu_record *re
 	struct emu_records_copy *copy = m->private;
 	unsigned long offset = record->start - copy->text_pos;
 
-	/* It was overwritten, or came after the copy */
+	/* The text was overwritten, or printed after it was copied */
 	if (offset > copy->text_len || record->len > copy->text_len - offset)
 		return;
 
+	/* Including the backslash, or text could look like an escape sequence */
 	seq_escape_mem(m, copy->text + offset, record->len,
-		       ESCAPE_SPACE | ESCAPE_HEX | ESCAPE_NP, NULL);
+		       ESCAPE_SPACE | ESCAPE_SPECIAL | ESCAPE_HEX | ESCAPE_NP | ESCAPE_APPEND,
+		       "\\");
 }
 
 static int emu_records_show(struct seq_file *m, void *v)
@@ -165,10 +161,11 @@ static int emu_records_show(struct seq_file *m, void *v)
 	struct emu_records_copy *copy = m->private;
 	const struct emu_record *record = v;
 
-	seq_printf(m, "%lu %llu %u %s %s %s %s %u ",
+	seq_printf(m, "%lu %llu %u %s %s %s %s %u %llu %d ",
 		   copy->number + (record - copy->record), record->time, record->cpu,
 		   record->atomic ? "atomic" : "thread", prio[record->prio],
-		   begin[record->begin], end[record->end], record->len);
+		   begin[record->begin], end[record->end], record->len, record->ended,
+		   record->caller);
 	emu_record_show_text(m, record);
 	seq_putc(m, '\n');
 
@@ -215,33 +212,49 @@ static int emu_records_release(struct inode *inode, struct file *file)
 	return seq_release(inode, file);
 }
 
-static ssize_t emu_records_clear(struct file *file, const char __user *buf, size_t count,
-				 loff_t *ppos)
-{
-	struct emu_console *con = file_inode(file)->i_private;
-	struct emu_ring *ring = emu_console_ring(con);
-
-	if (ring)
-		WRITE_ONCE(ring->records_cleared, READ_ONCE(ring->records));
-
-	return count;
-}
-
 static const struct file_operations emu_records_fops = {
 	.owner		= THIS_MODULE,
 	.open		= emu_records_open,
 	.read		= seq_read,
-	.write		= emu_records_clear,
 	.release	= emu_records_release,
 	.llseek		= seq_lseek,
 };
 
+/* A file of its own: a writable file cannot be read while the kernel is locked down */
+static ssize_t emu_clear_write(struct file *file, const char __user *buf, size_t count,
+			       loff_t *ppos)
+{
+	struct emu_console *con = file_inode(file)->i_private;
+	struct emu_ring *ring = emu_console_ring(con);
+
+	if (!ring)
+		return count;
+
+	/* Pairs with smp_load_acquire() in emu_ring_open() */
+	smp_store_release(&ring->cleared, READ_ONCE(ring->head));
+	/* Pairs with smp_load_acquire() in emu_ring_read_records() */
+	smp_store_release(&ring->records_cleared, READ_ONCE(ring->records));
+
+	return count;
+}
+
+static const struct file_operations emu_clear_fops = {
+	.owner		= THIS_MODULE,
+	.open		= simple_open,
+	.write		= emu_clear_write,
+};
+
 static int emu_stuck_set(void *data, u64 ms)
 {
+	struct emu_console *con = data;
+
 	if (ms > EMU_STUCK_MAX)
 		return -EINVAL;
 
-	emu_console_stick(data, ms);
+	timer_delete_sync(&con->unstick);
+	scoped_guard(uart_port_lock_irqsave, &con->ep->port)
+		con->stuck = true;
+	mod_timer(&con->unstick, jiffies + msecs_to_jiffies(ms));
 
 	return 0;
 }
@@ -252,7 +265,7 @@ static int emu_unsafe_get(void *data, u64 *us)
 {
 	struct emu_console *con = data;
 
-	*us = con->unsafe_us;
+	*us = READ_ONCE(con->unsafe_us);
 
 	return 0;
 }
@@ -271,53 +284,45 @@ static int emu_unsafe_set(void *data, u64 us)
 
 DEFINE_DEBUGFS_ATTRIBUTE(emu_unsafe_fops, emu_unsafe_get, emu_unsafe_set, "%llu\n");
 
-#ifdef CONFIG_CONSOLE_POLL
-static ssize_t emu_script_write(struct file *file, const char __user *buf, size_t count,
-				loff_t *ppos)
-{
-	return emu_poll_type(file_inode(file)->i_private, buf, count);
-}
-
-static const struct file_operations emu_script_fops = {
-	.owner		= THIS_MODULE,
-	.open		= simple_open,
-	.write		= emu_script_write,
-};
-
-static void emu_debugfs_add_script(struct emu_console *con)
-{
-	debugfs_create_file("poll_input", 0200, con->dir, con, &emu_script_fops);
-}
-#else
-static void emu_debugfs_add_script(struct emu_console *con)
-{
-}
-#endif
-
 static struct dentry *emu_debugfs;
 
 /**
- * emu_debugfs_add - show a console
- * @con: the console
+ * emu_debugfs_add - create the directory of a port
+ * @con: the console of the port
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  */
 void emu_debugfs_add(struct emu_console *con)
 {
-	con->dir = debugfs_create_dir(con->ep->port.name, emu_debugfs);
-	debugfs_create_file("console", 0600, con->dir, con, &emu_ring_fops);
-	debugfs_create_file("records", 0600, con->dir, con, &emu_records_fops);
+	char name[sizeof(EMU_TTY_NAME) + 10];
+
+	snprintf(name, sizeof(name), "%s%u", EMU_TTY_NAME, con->ep->port.line);
+	con->dir = debugfs_create_dir(name, emu_debugfs);
+}
+
+/**
+ * emu_debugfs_add_console - create the files of a console
+ * @con: the console
+ *
+ * Context: Process context. May sleep. Caller must hold the console's lock.
+ */
+void emu_debugfs_add_console(struct emu_console *con)
+{
+	lockdep_assert_held(&con->lock);
+
+	debugfs_create_file("console", 0400, con->dir, con, &emu_ring_fops);
+	debugfs_create_file("records", 0400, con->dir, con, &emu_records_fops);
+	debugfs_create_file("clear", 0200, con->dir, con, &emu_clear_fops);
 	debugfs_create_file_unsafe("dropped", 0400, con->dir, con, &emu_dropped_fops);
-	emu_debugfs_add_script(con);
 	debugfs_create_file_unsafe("stuck_ms", 0200, con->dir, con, &emu_stuck_fops);
 	debugfs_create_file_unsafe("unsafe_us", 0600, con->dir, con, &emu_unsafe_fops);
 }
 
 /**
- * emu_debugfs_remove - undo emu_debugfs_add()
- * @con: the console
+ * emu_debugfs_remove - remove the directory of a port
+ * @con: the console of the port
  *
- * Context: process; may sleep. Nobody reads any more afterwards.
+ * Context: Process context. May sleep. On return no file is in use any more.
  */
 void emu_debugfs_remove(struct emu_console *con)
 {
@@ -325,9 +330,9 @@ void emu_debugfs_remove(struct emu_console *con)
 }
 
 /**
- * emu_debugfs_init - make the directory for the directories of the consoles
+ * emu_debugfs_init - create the directory of the driver
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  */
 void emu_debugfs_init(void)
 {
@@ -337,7 +342,7 @@ void emu_debugfs_init(void)
 /**
  * emu_debugfs_exit - undo emu_debugfs_init()
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  */
 void emu_debugfs_exit(void)
 {

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Serial console emulator: frames, their bits and what a receiver makes of them.
+ * Serial console emulator: frames, their bits, and a receiver that samples them.
  *
- * Pure: no device, no locks, no memory, nothing but integers. Time is counted in
- * units in which both a half bit of the transmitter and a tick of the receiver's
- * clock are whole numbers, so that nothing is ever rounded:
+ * Pure functions without locks or allocations. Time is counted in units in which both a
+ * half bit of the transmitter and a tick of the receiver's clock are whole numbers, so that
+ * nothing is rounded:
  *
  *	a tick of the receiver		1 / (16 * rx)	is tx units
  *	a half bit of the transmitter	1 / (2 * tx)	is 8 * rx units
+ *
+ * Context: Any context.
  */
 
 #include <linux/bitops.h>
 #include <linux/bits.h>
+#include <linux/export.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 
@@ -19,7 +22,7 @@
 
 #include "frame.h"
 
-/* What serial core sets a port to that nobody has set to anything */
+/* The initial settings of a port in serial core */
 const struct emu_format emu_format_default = {
 	.rate		= 9600 * EMU_RATE_UNIT,
 	.data_bits	= 8,
@@ -29,20 +32,31 @@ const struct emu_format emu_format_default = {
 EXPORT_SYMBOL_IF_KUNIT(emu_format_default);
 
 /**
- * emu_format_is_same - does a receiver get every character as it was sent?
+ * emu_format_is_compatible - does a receiver get every character as it was sent?
  * @tx: the transmitter's format
  * @rx: the receiver's format
  *
- * A receiver looks at one stop bit only, however many there are.
+ * A receiver samples one stop bit, however many there are.
  *
- * Context: any.
- * Return: true if nothing has to be sampled.
+ * Return: true if the bits need not be sampled.
  */
-bool emu_format_is_same(const struct emu_format *tx, const struct emu_format *rx)
+bool emu_format_is_compatible(const struct emu_format *tx, const struct emu_format *rx)
 {
 	return tx->rate == rx->rate && tx->data_bits == rx->data_bits && tx->parity == rx->parity;
 }
-EXPORT_SYMBOL_IF_KUNIT(emu_format_is_same);
+EXPORT_SYMBOL_IF_KUNIT(emu_format_is_compatible);
+
+/**
+ * emu_format_is_equal - are two formats the same?
+ * @a: a format
+ * @b: another format
+ *
+ * Return: true if they are equal, including the stop bits.
+ */
+bool emu_format_is_equal(const struct emu_format *a, const struct emu_format *b)
+{
+	return emu_format_is_compatible(a, b) && a->half_stop_bits == b->half_stop_bits;
+}
 
 /* Without the stop bit */
 static unsigned int emu_format_bits(const struct emu_format *format)
@@ -51,12 +65,10 @@ static unsigned int emu_format_bits(const struct emu_format *format)
 }
 
 /**
- * emu_format_half_bits - how long a character takes
+ * emu_format_half_bits - length of a character in halves of a bit
  * @format: the format
  *
- * Context: any.
- * Return: from the beginning of the start bit to the end of the stop bit, in
- *	halves of a bit.
+ * Return: the number, with start bit and stop bits.
  */
 unsigned int emu_format_half_bits(const struct emu_format *format)
 {
@@ -65,11 +77,10 @@ unsigned int emu_format_half_bits(const struct emu_format *format)
 EXPORT_SYMBOL_IF_KUNIT(emu_format_half_bits);
 
 /**
- * emu_half_bits_time - how long bits take
- * @half_bits: their number, in halves
- * @speed: rate times percent of real time; 0 if they take no time
+ * emu_half_bits_time - time of a number of bits
+ * @half_bits: number of halves of a bit
+ * @speed: rate times percent of real time; 0 without a pace
  *
- * Context: any.
  * Return: nanoseconds.
  */
 u64 emu_half_bits_time(u64 half_bits, u64 speed)
@@ -79,11 +90,10 @@ u64 emu_half_bits_time(u64 half_bits, u64 speed)
 EXPORT_SYMBOL_IF_KUNIT(emu_half_bits_time);
 
 /**
- * emu_format_time - how long a character takes
+ * emu_format_time - time of a character
  * @format: the format
- * @pace: percent of real time; 0 if it takes no time
+ * @pace: percent of real time; 0 without a pace
  *
- * Context: any.
  * Return: nanoseconds.
  */
 u64 emu_format_time(const struct emu_format *format, unsigned int pace)
@@ -109,10 +119,9 @@ static bool emu_parity_bit(enum emu_parity parity, u16 data)
 /**
  * emu_frame_bits - lay a character out as bits
  * @format: the format
- * @data: the character; what does not fit in the data bits is ignored
+ * @data: the character; bits beyond the data bits are ignored
  * @count: set to the number of bits before the stop bit
  *
- * Context: any.
  * Return: the bits, 1 is mark; the start bit is bit 0.
  */
 u32 emu_frame_bits(const struct emu_format *format, u16 data, unsigned int *count)
@@ -130,14 +139,12 @@ u32 emu_frame_bits(const struct emu_format *format, u16 data, unsigned int *coun
 EXPORT_SYMBOL_IF_KUNIT(emu_frame_bits);
 
 /**
- * emu_sampler_init - have a receiver wait for a start bit
+ * emu_sampler_init - initialise a receiver that waits for a start bit
  * @sampler: the receiver
  * @rx: its format
- * @low: whether the line is at space at present: the receiver waits for mark then
+ * @low: the line is at space: the receiver waits for mark first
  *
- * emu_sampler_retime() or emu_sampler_divide() is to follow.
- *
- * Context: any.
+ * Must be followed by emu_sampler_retime() or emu_sampler_divide().
  */
 void emu_sampler_init(struct emu_sampler *sampler, const struct emu_format *rx, bool low)
 {
@@ -149,11 +156,9 @@ void emu_sampler_init(struct emu_sampler *sampler, const struct emu_format *rx, 
 EXPORT_SYMBOL_IF_KUNIT(emu_sampler_init);
 
 /**
- * emu_sampler_retime - tell a receiver at what rate the transmitter sends
+ * emu_sampler_retime - set the units of time for a transmitter's rate
  * @sampler: the receiver
  * @tx: the transmitter's format
- *
- * Context: any.
  */
 void emu_sampler_retime(struct emu_sampler *sampler, const struct emu_format *tx)
 {
@@ -163,13 +168,10 @@ void emu_sampler_retime(struct emu_sampler *sampler, const struct emu_format *tx
 EXPORT_SYMBOL_IF_KUNIT(emu_sampler_retime);
 
 /**
- * emu_sampler_divide - have a receiver's time not depend on any transmitter
+ * emu_sampler_divide - set the units of time to parts of a tick
  * @sampler: the receiver
  *
- * It is to be fed durations of emu_sampler_parts(), instead of
- * emu_sampler_retime().
- *
- * Context: any.
+ * For a line with several transmitters. Durations are those of emu_sampler_parts().
  */
 void emu_sampler_divide(struct emu_sampler *sampler)
 {
@@ -179,11 +181,10 @@ void emu_sampler_divide(struct emu_sampler *sampler)
 EXPORT_SYMBOL_IF_KUNIT(emu_sampler_divide);
 
 /**
- * emu_sampler_is_divided - was emu_sampler_divide() the last to set its time?
+ * emu_sampler_is_divided - are the units of time parts of a tick?
  * @sampler: the receiver
  *
- * Context: any.
- * Return: true if so; no transmitter has a rate that low.
+ * Return: true after emu_sampler_divide(); no transmitter has such a low rate.
  */
 bool emu_sampler_is_divided(const struct emu_sampler *sampler)
 {
@@ -191,12 +192,11 @@ bool emu_sampler_is_divided(const struct emu_sampler *sampler)
 }
 
 /**
- * emu_sampler_is_settled - does nothing change for a receiver if the line does not?
- * @sampler: the receiver, which is done with what it was fed
- * @level: the line; true is mark
+ * emu_sampler_is_settled - does a constant level have no effect on a receiver?
+ * @sampler: the receiver; emu_sampler_run() has returned false
+ * @level: level of the line; true is mark
  *
- * Context: any.
- * Return: true if it need not be fed with it.
+ * Return: true if the receiver need not be fed with the level.
  */
 bool emu_sampler_is_settled(const struct emu_sampler *sampler, bool level)
 {
@@ -207,8 +207,7 @@ bool emu_sampler_is_settled(const struct emu_sampler *sampler, bool level)
  * emu_sampler_half_bit - half of a bit of the transmitter
  * @sampler: the receiver
  *
- * Context: any.
- * Return: the duration, as emu_sampler_feed() wants it.
+ * Return: the duration in the receiver's units.
  */
 u64 emu_sampler_half_bit(const struct emu_sampler *sampler)
 {
@@ -217,15 +216,13 @@ u64 emu_sampler_half_bit(const struct emu_sampler *sampler)
 EXPORT_SYMBOL_IF_KUNIT(emu_sampler_half_bit);
 
 /**
- * emu_sampler_feed - let the line be at a level for a time
- * @sampler: the receiver, which is done with what it was fed before
+ * emu_sampler_feed - feed a receiver with a level of the line
+ * @sampler: the receiver; emu_sampler_run() has returned false
  * @level: true is mark
- * @duration: for how long; a multiple of emu_sampler_half_bit() or of
- *	&emu_sampler.tick, or what emu_sampler_parts() makes of a time
+ * @duration: duration in the receiver's units: a multiple of emu_sampler_half_bit() or of
+ *	&emu_sampler.tick, or a result of emu_sampler_parts()
  *
- * emu_sampler_run() is to follow, until it returns false.
- *
- * Context: any.
+ * Must be followed by emu_sampler_run() until that returns false.
  */
 void emu_sampler_feed(struct emu_sampler *sampler, bool level, u64 duration)
 {
@@ -245,7 +242,7 @@ static void emu_sampler_start(struct emu_sampler *sampler)
 	sampler->left = EMU_OVERSAMPLING / 2;
 }
 
-/* What follows a space where the stop bit should be */
+/* The stop bit was at space: a break, or a framing error */
 static void emu_sampler_resume(struct emu_sampler *sampler, bool brk)
 {
 	if (brk || sampler->edge_start) {
@@ -253,7 +250,7 @@ static void emu_sampler_resume(struct emu_sampler *sampler, bool brk)
 		return;
 	}
 
-	/* It is taken for the middle of the next start bit */
+	/* As in a 16550A, the sample is the middle of the next start bit */
 	emu_sampler_start(sampler);
 	sampler->bit = 1;
 	sampler->left = EMU_OVERSAMPLING;
@@ -276,7 +273,7 @@ static void emu_sampler_end(struct emu_sampler *sampler, struct emu_frame *frame
 		emu_sampler_resume(sampler, frame->brk);
 }
 
-/* In the middle of a bit; true if it was the last one */
+/* Sample the middle of a bit; returns true after the last one */
 static bool emu_sampler_take_bit(struct emu_sampler *sampler, struct emu_frame *frame)
 {
 	unsigned int bit = sampler->bit++;
@@ -287,7 +284,7 @@ static bool emu_sampler_take_bit(struct emu_sampler *sampler, struct emu_frame *
 		return true;
 	}
 
-	/* What was shorter than half of a start bit is none */
+	/* A pulse shorter than half a start bit is ignored */
 	if (!bit && sampler->level)
 		sampler->state = EMU_SAMPLER_IDLE;
 	else if (sampler->level)
@@ -297,11 +294,10 @@ static bool emu_sampler_take_bit(struct emu_sampler *sampler, struct emu_frame *
 }
 
 /**
- * emu_sampler_run - receive from what the receiver was fed
+ * emu_sampler_run - receive a character from the level that was fed
  * @sampler: the receiver
  * @frame: set to the next character
  *
- * Context: any.
  * Return: true if a character was received; there may be more.
  */
 bool emu_sampler_run(struct emu_sampler *sampler, struct emu_frame *frame)
@@ -334,13 +330,12 @@ bool emu_sampler_run(struct emu_sampler *sampler, struct emu_frame *frame)
 EXPORT_SYMBOL_IF_KUNIT(emu_sampler_run);
 
 /**
- * emu_sampler_pending - how long a character still takes
- * @sampler: the receiver, which is done with what it was fed
- * @level: the line; true is mark
+ * emu_sampler_pending - ticks until the next character
+ * @sampler: the receiver; emu_sampler_run() has returned false
+ * @level: level of the line; true is mark
  *
- * Context: any.
- * Return: ticks until a character is received, if the line stays at that level; 0
- *	if none will be.
+ * Return: ticks until a character is received if the level does not change; 0 if there
+ *	will be none.
  */
 unsigned int emu_sampler_pending(const struct emu_sampler *sampler, bool level)
 {
@@ -363,13 +358,12 @@ static u64 emu_sampler_speed(const struct emu_sampler *sampler, unsigned int pac
 }
 
 /**
- * emu_sampler_ticks - how often the receiver looks at the line in a time
+ * emu_sampler_ticks - ticks of the receiver's clock in a time
  * @sampler: the receiver
  * @ns: nanoseconds
  * @pace: percent of real time
  *
- * Context: any.
- * Return: ticks of its clock that are over.
+ * Return: the number of ticks that have ended.
  */
 u64 emu_sampler_ticks(const struct emu_sampler *sampler, u64 ns, unsigned int pace)
 {
@@ -378,13 +372,12 @@ u64 emu_sampler_ticks(const struct emu_sampler *sampler, u64 ns, unsigned int pa
 EXPORT_SYMBOL_IF_KUNIT(emu_sampler_ticks);
 
 /**
- * emu_sampler_parts - parts of its ticks that are over in a time
+ * emu_sampler_parts - parts of a tick in a time
  * @sampler: the receiver, after emu_sampler_divide()
  * @ns: nanoseconds, at most some hours
  * @pace: percent of real time
  *
- * Context: any.
- * Return: the duration, as emu_sampler_feed() wants it.
+ * Return: the duration in the receiver's units.
  */
 u64 emu_sampler_parts(const struct emu_sampler *sampler, u64 ns, unsigned int pace)
 {
@@ -394,12 +387,11 @@ u64 emu_sampler_parts(const struct emu_sampler *sampler, u64 ns, unsigned int pa
 EXPORT_SYMBOL_IF_KUNIT(emu_sampler_parts);
 
 /**
- * emu_sampler_ticks_time - how long it takes until that many ticks are over
+ * emu_sampler_ticks_time - time of a number of ticks
  * @sampler: the receiver
- * @ticks: their number
+ * @ticks: number of ticks
  * @pace: percent of real time, not 0
  *
- * Context: any.
  * Return: nanoseconds, for which emu_sampler_ticks() gives at least as many ticks.
  */
 u64 emu_sampler_ticks_time(const struct emu_sampler *sampler, u64 ticks, unsigned int pace)

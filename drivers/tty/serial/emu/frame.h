@@ -100,7 +100,8 @@ struct emu_sampler {
 
 extern const struct emu_format emu_format_default;
 
-bool emu_format_is_same(const struct emu_format *tx, const struct emu_format *rx);
+bool emu_format_is_compatible(const struct emu_format *tx, const struct emu_format *rx);
+bool emu_format_is_equal(const struct emu_format *a, const struct emu_format *b);
 unsigned int emu_format_half_bits(const struct emu_format *format);
 u64 emu_half_bits_time(u64 half_bits, u64 speed);
 u64 emu_format_time(const struct emu_format *format, unsigned int pace);

@@ -3,9 +3,8 @@
  * Serial console emulator: UARTs with no hardware behind them, whose ports are
  * joined by emulated cables.
  *
- * Each port is a platform device, so that it has a parent that udev and port
- * enumeration know, firmware node properties where they are wanted, and can be
- * removed and brought back through the driver's bind and unbind attributes.
+ * Each port is a platform device: udev and port enumeration find it, it can have a
+ * firmware node, and the attributes bind and unbind remove it and bring it back.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -25,15 +24,21 @@
 
 #include <kunit/visibility.h>
 
-#include "emu.h"
+#include "cable.h"
+#include "chardev.h"
+#include "configfs.h"
+#include "console.h"
+#include "link.h"
+#include "pm.h"
+#include "port.h"
 
-#define EMU_MAX_NULL_MODEMS	(CONFIG_SERIAL_EMU_NR_PORTS / EMU_NR_ENDS)
+#define EMU_MAX_NULL_MODEMS	(CONFIG_SERIAL_EMU_NR_PORTS / EMU_LINK_ENDS)
 
 static unsigned int null_modems = 1;
 module_param(null_modems, uint, 0444);
 MODULE_PARM_DESC(null_modems, "Number of null-modem cables, each joins two ports (default: 1)");
 
-/* Made at module init and destroyed at module exit, nothing runs beside them */
+/* Written at module init and exit only */
 static LIST_HEAD(emu_cables);
 
 struct uart_driver emu_uart_driver = {
@@ -46,12 +51,12 @@ EXPORT_SYMBOL_IF_KUNIT(emu_uart_driver);
 
 static int emu_probe(struct platform_device *pdev)
 {
-	const struct emu_end *end = dev_get_platdata(&pdev->dev);
+	const struct emu_port_data *data = dev_get_platdata(&pdev->dev);
 	struct emu_port *ep;
 	int ret;
 
-	/* A device that somebody else made has no cable, or platform data of another kind */
-	if (!end || strcmp(pdev->name, EMU_NAME))
+	/* A device of another origin has other platform data, or none */
+	if (!data || strcmp(pdev->name, EMU_NAME))
 		return -ENODEV;
 
 	ep = devm_kzalloc(&pdev->dev, sizeof(*ep), GFP_KERNEL);
@@ -62,7 +67,7 @@ static int emu_probe(struct platform_device *pdev)
 	if (ret)
 		return ret;
 
-	ret = emu_port_add(ep, &pdev->dev, pdev->id, end);
+	ret = emu_port_add(ep, &pdev->dev, pdev->id, data);
 	if (ret)
 		return ret;
 
@@ -110,7 +115,7 @@ static struct platform_driver emu_platform_driver = {
 	.driver	= {
 		.name		= EMU_NAME,
 		.pm		= pm_sleep_ptr(&emu_pm_ops),
-		/* Whoever makes a cable wants to know whether its ports exist */
+		/* emu_end_register() reports whether the port exists */
 		.probe_type	= PROBE_FORCE_SYNCHRONOUS,
 	},
 };
@@ -157,7 +162,7 @@ static int __init emu_init(void)
 	if (ret)
 		goto err_uart_driver;
 
-	ret = emu_far_init();
+	ret = emu_chardev_init();
 	if (ret)
 		goto err_platform_driver;
 
@@ -165,7 +170,7 @@ static int __init emu_init(void)
 	emu_configfs_init();
 	ret = emu_cables_create();
 	if (ret)
-		goto err_far;
+		goto err_chardev;
 
 	/* Last: from then on users can make cables, which a failure would have to take down */
 	ret = emu_configfs_register();
@@ -176,9 +181,9 @@ static int __init emu_init(void)
 
 err_cables:
 	emu_cables_destroy();
-err_far:
+err_chardev:
 	emu_debugfs_exit();
-	emu_far_exit();
+	emu_chardev_exit();
 err_platform_driver:
 	platform_driver_unregister(&emu_platform_driver);
 err_uart_driver:
@@ -193,7 +198,7 @@ static void __exit emu_exit(void)
 	emu_configfs_unregister();
 	emu_cables_destroy();
 	emu_debugfs_exit();
-	emu_far_exit();
+	emu_chardev_exit();
 	platform_driver_unregister(&emu_platform_driver);
 	uart_unregister_driver(&emu_uart_driver);
 }

@@ -2,9 +2,8 @@
 /*
  * Serial console emulator: suspend and resume.
  *
- * A port that is suspended has no power: its lines fall, and what arrives is for
- * nobody. One that may wake the system up stays as it is, and does so when
- * something arrives.
+ * A suspended port has no power: its outputs fall, and it receives nothing. A port that may
+ * wake up the system stays on, and wakes it up with the first character.
  */
 
 #include <linux/cleanup.h>
@@ -14,9 +13,12 @@
 #include <linux/lockdep.h>
 #include <linux/serial_core.h>
 
-#include "emu.h"
+#include "console.h"
+#include "pm.h"
+#include "port.h"
+#include "wire.h"
 
-/* How often, and for how long, the transmitter is waited for */
+/* Interval and limit of the wait for the transmitter */
 #define EMU_DRAIN_TRIES		3
 #define EMU_DRAIN_MS		10
 
@@ -28,7 +30,7 @@
  * console prints. What its transmitter has already gets there unless the line is
  * slow, for which serial core does not wait longer either.
  *
- * Context: process; may sleep. No device is suspended yet.
+ * Context: Process context. May sleep. No device is suspended yet.
  */
 void emu_port_prepare(struct emu_port *ep)
 {
@@ -44,7 +46,7 @@ void emu_port_prepare(struct emu_port *ep)
  * emu_port_complete - undo emu_port_prepare()
  * @ep: the port
  *
- * Context: process; may sleep. All devices are resumed.
+ * Context: Process context. May sleep. All devices are resumed.
  */
 void emu_port_complete(struct emu_port *ep)
 {
@@ -59,7 +61,7 @@ void emu_port_complete(struct emu_port *ep)
  * Serial core leaves a port running whose tty may wake the system up, and one whose
  * console is to print all the time.
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  * Return: 0, or a negative errno of serial core's.
  */
 int emu_port_suspend(struct emu_port *ep)
@@ -83,7 +85,7 @@ int emu_port_suspend(struct emu_port *ep)
  * emu_port_resume - undo emu_port_suspend()
  * @ep: the port
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  * Return: 0, or a negative errno of serial core's.
  */
 int emu_port_resume(struct emu_port *ep)
@@ -94,7 +96,8 @@ int emu_port_resume(struct emu_port *ep)
 	scoped_guard(uart_port_lock_irqsave, &ep->port)
 		ep->wakes = false;
 	/* What had to wait for power to be there */
-	emu_wire_kick(ep->in);
+	if (ep->in)
+		emu_wire_kick(ep->in);
 	emu_wire_kick(ep->out);
 
 	return ret;

@@ -7,8 +7,10 @@
 #include <linux/cleanup.h>
 #include <linux/compiler.h>
 #include <linux/device.h>
+#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/jiffies.h>
+#include <linux/kdev_t.h>
 #include <linux/kfifo.h>
 #include <linux/ktime.h>
 #include <linux/limits.h>
@@ -23,158 +25,183 @@
 #include <linux/timekeeping.h>
 #include <linux/tty.h>
 #include <linux/tty_driver.h>
-#include <linux/tty_flip.h>
+#include <linux/tty_port.h>
 #include <linux/wait.h>
 
-#include "emu.h"
+#include "console.h"
+#include "line.h"
+#include "port.h"
+#include "receive.h"
+#include "rs485.h"
+#include "wire.h"
+#include "wiring.h"
 
-/* How many characters go from hand to hand at a time */
-#define EMU_PORT_CHUNK		64
-
-/* A slow reader is to be noticed before there is much more than this in its buffer */
-#define EMU_PORT_BUFFER		65536
-
-/* What setserial(8) finds, as on every port */
+/* The defaults of serial core, for setserial(8) */
 #define EMU_CLOSE_DELAY		(HZ / 2)
 #define EMU_CLOSING_WAIT	(30 * HZ)
 
-/* The wire that the transmitter feeds */
-static struct emu_wire *emu_port_out(struct emu_port *ep)
-{
-	return ep->looped ? &ep->loop : ep->out;
-}
+/* The transmitter */
 
-/**
- * emu_port_in - the wire that the receiver reads
- * @ep: the port
- *
- * Context: the port lock is held.
- * Return: the cable's wire, or the one of the loopback mode.
- */
-struct emu_wire *emu_port_in(struct emu_port *ep)
-{
-	return ep->looped ? &ep->loop : ep->in;
-}
-
-static unsigned int emu_port_inputs(struct emu_port *ep)
-{
-	if (ep->looped)
-		return emu_wiring_inputs(&emu_loopback, emu_wire_lines(&ep->loop), 0);
-	/* A plug that is pulled out takes all of its pins with it */
-	if (!emu_wire_is_plugged(ep->in))
-		return 0;
-
-	return emu_wiring_inputs(ep->wiring, emu_wire_lines(ep->out), emu_wire_lines(ep->in));
-}
-
-/* XON and XOFF go first, even while the rest is stopped */
-static bool emu_port_transmit_xchar(struct emu_port *ep, struct emu_wire *out, ktime_t time)
+/* XON and XOFF are sent first, even while the transmitter is stopped */
+static bool emu_port_transmit_xchar(struct emu_port *ep, ktime_t time)
 {
 	struct uart_port *port = &ep->port;
 
 	if (!port->x_char)
 		return true;
-	if (!emu_wire_room(out))
+	if (!emu_wire_room(ep->out))
 		return false;
 
-	emu_wire_send(out, EMU_EV_CHAR, &port->x_char, 1, time);
+	emu_wire_put(ep->out, &port->x_char, 1, time);
 	port->icount.tx++;
 	port->x_char = 0;
 
 	return true;
 }
 
-static unsigned int emu_port_transmit_chunk(struct emu_port *ep, struct emu_wire *out,
-					    ktime_t time)
+/* The contiguous characters at the head of serial core's buffer, up to a number */
+static unsigned int emu_port_peek(struct emu_port *ep, u8 **chars, unsigned int max)
 {
-	u8 chars[EMU_PORT_CHUNK];
+	struct tty_port *tport = &ep->port.state->port;
 	unsigned int count, i;
 
-	count = min(emu_wire_room(out), sizeof(chars));
-	count = uart_fifo_out(&ep->port, chars, count);
+	count = kfifo_out_linear_ptr(&tport->xmit_fifo, chars, max);
+	if (ep->char_mask == U8_MAX)
+		return count;
 	for (i = 0; i < count; i++)
-		chars[i] &= ep->char_mask;
-	emu_wire_send(out, EMU_EV_DATA, chars, count, time);
+		(*chars)[i] &= ep->char_mask;
 
 	return count;
 }
 
-static void emu_port_transmit_tty(struct emu_port *ep, struct emu_wire *out, ktime_t time)
+/* Returns the number of characters the receiver took, -EAGAIN if they have to go on the wire */
+static int emu_port_hand_over(struct emu_port *ep)
 {
-	struct uart_port *port = &ep->port;
-	bool sent = false;
+	unsigned int count;
+	u8 *chars;
+	int taken;
 
-	while (ep->tx_on && !uart_tx_stopped(port) && emu_port_transmit_chunk(ep, out, time))
-		sent = true;
+	count = emu_port_peek(ep, &chars, UART_XMIT_SIZE);
+	if (!count)
+		return 0;
+	taken = emu_wire_hand_over(ep->out, chars, count);
+	if (taken > 0)
+		uart_xmit_advance(&ep->port, taken);
 
-	if (sent && kfifo_len(&port->state->port.xmit_fifo) < WAKEUP_CHARS)
-		uart_write_wakeup(port);
+	return taken;
 }
 
-/* Tell serial core how long a character takes on a wire that the port may feed */
-static void emu_port_set_pace(struct emu_port *ep, struct emu_wire *wire, unsigned int pace)
+/* Returns true if there may be room for more */
+static bool emu_port_put(struct emu_port *ep, ktime_t time)
 {
-	u64 frame_time = emu_format_time(&ep->format, pace);
+	unsigned int room = emu_wire_room(ep->out), count;
+	u8 *chars;
 
-	if (pace && wire == emu_port_out(ep))
-		WRITE_ONCE(ep->port.frame_time, min(frame_time, UINT_MAX));
-	/* Nobody else tells the loop that the cable has another pace */
-	if (ep->looped && wire == ep->out && emu_wire_pace(&ep->loop) != pace)
-		emu_wire_set_pace(&ep->loop, pace);
+	count = emu_port_peek(ep, &chars, room);
+	emu_wire_put(ep->out, chars, count, time);
+	uart_xmit_advance(&ep->port, count);
+
+	return count && count < room;
 }
 
-/* Is there something that could be sent? */
+/* Returns false if the receiver has no room, and has to be asked again */
+static bool emu_port_transmit_tty(struct emu_port *ep, ktime_t time)
+{
+	int count;
+
+	while (ep->tx_on && !uart_tx_stopped(&ep->port)) {
+		count = ep->pace ? -EAGAIN : emu_port_hand_over(ep);
+		if (!count)
+			return kfifo_is_empty(&ep->port.state->port.xmit_fifo);
+		if (count < 0 && !emu_port_put(ep, time))
+			break;
+	}
+
+	return true;
+}
+
+static bool emu_port_has_tty_output(struct emu_port *ep)
+{
+	return ep->started && ep->tx_on && !uart_tx_stopped(&ep->port) &&
+	       !kfifo_is_empty(&ep->port.state->port.xmit_fifo);
+}
+
+/* Is there something to send? */
 static bool emu_port_has_output(struct emu_port *ep)
 {
-	struct uart_port *port = &ep->port;
-
-	if (port->x_char || emu_console_has_output(ep))
-		return true;
-
-	return ep->started && ep->tx_on && !uart_tx_stopped(port) &&
-	       !kfifo_is_empty(&port->state->port.xmit_fifo);
+	return ep->port.x_char || emu_console_has_output(ep) || emu_port_has_tty_output(ep);
 }
 
-/*
- * Put on the wire what waits for it, as far as there is room; returns when more may be
- * put there, if that is a matter of time
- */
-static ktime_t emu_port_transmit(struct emu_port *ep)
+/* A line discipline may wait for its wakeup although the write took everything */
+static void emu_port_wake_writer(struct emu_port *ep)
 {
-	struct emu_wire *out = emu_port_out(ep);
-	ktime_t now = ktime_get(), time;
-	bool sends;
+	if (ep->tx_waits && kfifo_len(&ep->port.state->port.xmit_fifo) < WAKEUP_CHARS)
+		uart_write_wakeup(&ep->port);
+	ep->tx_waits = !kfifo_is_empty(&ep->port.state->port.xmit_fifo);
+}
 
-	lockdep_assert_held(&ep->port.lock);
+/* Put characters on the wire, as far as there is room */
+static ktime_t emu_port_send(struct emu_port *ep, ktime_t now)
+{
+	/* With a backlog the line was not idle since the last character */
+	ktime_t time = ep->backlog ? 0 : now;
 
-	if (emu_console_is_stuck(ep)) {
-		ep->backlog = false;
+	/* Nothing may overtake the address, for which there is no room until the next pass */
+	if (emu_rs485_is_on(&ep->port.rs485) && ep->address_due)
 		return KTIME_MAX;
-	}
-	/* What the console prints from now on has to wait: nobody drives the line for it */
-	sends = emu_port_has_output(ep);
-	if (sends && !emu_rs485_begin(ep, out, now)) {
-		ep->backlog = false;
-		return ep->begins;
-	}
-
-	/* The line did not rest if there was more to send all the time */
-	time = ep->backlog ? 0 : now;
-	if (sends && emu_port_transmit_xchar(ep, out, time) &&
-	    emu_console_transmit(ep, out, time) && ep->started)
-		emu_port_transmit_tty(ep, out, time);
-	ep->backlog = !emu_wire_room(out);
-	if (!emu_port_has_output(ep))
-		emu_rs485_end(ep, out);
+	if (emu_port_transmit_xchar(ep, time) && emu_console_transmit(ep, time) && ep->started &&
+	    !emu_port_transmit_tty(ep, time))
+		return ktime_add(now, EMU_WIRE_RETRY);
 
 	return KTIME_MAX;
 }
 
-static void emu_port_rx_edges(struct emu_port *ep, unsigned int changed)
+/* Returns the time at which there is more to send, KTIME_MAX if that depends on room */
+static ktime_t emu_port_transmit(struct emu_port *ep, ktime_t now)
+{
+	ktime_t due = KTIME_MAX;
+	bool more;
+
+	lockdep_assert_held(&ep->port.lock);
+
+	if (emu_console_is_stalled(ep)) {
+		ep->backlog = false;
+	} else if (!emu_port_has_output(ep)) {
+		ep->backlog = false;
+		emu_rs485_end(ep);
+	} else if (!emu_rs485_begin(ep, now)) {
+		ep->backlog = false;
+		due = ep->send_begin;
+	} else {
+		due = emu_port_send(ep, now);
+		more = emu_port_has_output(ep);
+		ep->backlog = more && !emu_wire_room(ep->out);
+		if (!more)
+			emu_rs485_end(ep);
+	}
+	emu_port_wake_writer(ep);
+
+	return due;
+}
+
+/* The modem status inputs */
+
+static unsigned int emu_port_inputs(struct emu_port *ep)
+{
+	if (ep->looped)
+		return emu_wiring_inputs(&emu_loopback, ep->outputs, 0);
+	/* A plug that is pulled out disconnects all pins */
+	if (ep->unplugged)
+		return 0;
+
+	return emu_wiring_inputs(ep->wiring, ep->outputs, ep->peer);
+}
+
+static void emu_port_count_edges(struct emu_port *ep, unsigned int changed)
 {
 	struct uart_port *port = &ep->port;
 
-	/* The ring indicator counts when the ringing ends, as on a 16550 */
+	/* The trailing edge of the ring indicator counts, as on a 16550 */
 	if (changed & TIOCM_RNG && !(ep->inputs & TIOCM_RNG))
 		port->icount.rng++;
 	if (changed & TIOCM_DSR)
@@ -187,13 +214,8 @@ static void emu_port_rx_edges(struct emu_port *ep, unsigned int changed)
 	wake_up_interruptible(&port->state->port.delta_msr_wait);
 }
 
-/**
- * emu_port_rx_lines - look at the modem status inputs
- * @ep: the port
- *
- * Context: the port lock is held.
- */
-void emu_port_rx_lines(struct emu_port *ep)
+/* Report changes of the modem status inputs */
+static void emu_port_update_inputs(struct emu_port *ep)
 {
 	unsigned int changed = ep->inputs;
 
@@ -202,48 +224,196 @@ void emu_port_rx_lines(struct emu_port *ep)
 	if (!changed)
 		return;
 
-	/* What was received before the edge is not to come after it */
+	/* Characters that were received before the edge are reported before it */
 	if (ep->started) {
 		emu_rx_drain(ep);
-		emu_port_rx_edges(ep, changed);
+		emu_port_count_edges(ep, changed);
 	}
-
-	/* The console may have waited for CTS while the tty is closed */
-	emu_port_transmit(ep);
+	/* A console waits for CTS also while the tty is closed */
+	if (changed & ep->inputs & TIOCM_CTS && emu_console_has_output(ep))
+		emu_wire_kick(ep->out);
 }
 
-/* Hand over what an edge had taken out of the FIFO before its time */
-static void emu_port_push(struct emu_port *ep)
+/* Operations of an end of a wire */
+
+static struct emu_port *emu_end_to_port(struct emu_end *end)
 {
-	emu_rx_push(ep);
-	/* The rest, behind a sysrq character, waits until that is handled */
-	if (!ep->rx.due)
-		emu_wire_kick(emu_port_in(ep));
+	return container_of(end, struct emu_port, end);
 }
 
-/**
- * emu_port_feed - have a port put on its wire what waits for it
- * @ep: the port
- * @wire: a wire that it may feed
- * @pace: of that wire
- *
- * Context: process; may sleep. No port lock is held.
- * Return: when there is more to put on it, if that is a matter of time, or KTIME_MAX.
- */
-ktime_t emu_port_feed(struct emu_port *ep, struct emu_wire *wire, unsigned int pace)
+/* Serial core's timeouts follow the time of a character at this pace */
+static void emu_port_set_frame_time(struct emu_port *ep)
 {
-	ktime_t due;
+	if (ep->pace)
+		WRITE_ONCE(ep->port.frame_time,
+			   min(emu_format_time(&ep->format, ep->pace), UINT_MAX));
+}
+
+static void emu_port_set_pace(struct emu_port *ep, unsigned int pace)
+{
+	if (ep->pace == pace)
+		return;
+
+	ep->pace = pace;
+	emu_port_set_frame_time(ep);
+}
+
+static void emu_end_transmit(struct emu_end *end, struct emu_wire *wire, struct emu_pass *pass)
+{
+	struct emu_port *ep = emu_end_to_port(end);
 
 	guard(uart_port_lock_check_sysrq_irqsave)(&ep->port);
 
-	emu_port_set_pace(ep, wire, pace);
-	/* Its outputs may drive its own inputs */
-	emu_port_rx_lines(ep);
-	due = emu_port_transmit(ep);
-	emu_port_push(ep);
-
-	return wire == emu_port_out(ep) ? due : KTIME_MAX;
+	emu_port_set_pace(ep, pass->pace);
+	/* The outputs may drive inputs of the same port */
+	if (ep->driven != ep->outputs) {
+		ep->driven = ep->outputs;
+		emu_port_update_inputs(ep);
+	}
+	emu_pass_due(pass, emu_port_transmit(ep, pass->now));
+	emu_rx_push(ep);
 }
+
+/* Does the receiver read this wire? */
+static bool emu_port_listens(struct emu_port *ep, struct emu_wire *wire)
+{
+	return ep->started && wire == emu_port_in(ep);
+}
+
+/* Returns how much of the item was taken, 0 if it has to wait */
+static unsigned int emu_port_take(struct emu_port *ep, struct emu_wire *wire,
+				  struct emu_pass *pass, struct emu_item *item)
+{
+	switch (item->type) {
+	case EMU_ITEM_LINES:
+		if (wire == ep->in) {
+			ep->peer = item->value;
+			emu_port_update_inputs(ep);
+		}
+		return 1;
+	case EMU_ITEM_BREAK:
+		if (emu_port_listens(ep, wire))
+			emu_line_break(ep, wire, pass, item);
+		return 1;
+	default:
+		if (!emu_port_listens(ep, wire) || pass->cut)
+			return item->count;
+		return emu_line_chars(ep, pass, item);
+	}
+}
+
+/* Returns false if an item has to wait for the receiver */
+static bool emu_port_take_all(struct emu_port *ep, struct emu_wire *wire, struct emu_pass *pass)
+{
+	unsigned int room = EMU_ITEM_CHARS, count;
+	struct emu_item item;
+
+	for (;;) {
+		if (emu_port_listens(ep, wire) && !pass->cut)
+			room = emu_rx_room(ep, pass->pace);
+		if (!room && ep->port.sysrq_ch)
+			return true;
+		if (!emu_wire_peek(wire, pass, room, &item))
+			return room;
+		count = emu_port_take(ep, wire, pass, &item);
+		if (!count)
+			return false;
+		emu_wire_skip(wire, &item, count);
+		if (item.last && count == item.count)
+			return true;
+	}
+}
+
+static void emu_port_sync(struct emu_port *ep, struct emu_wire *wire, struct emu_pass *pass)
+{
+	if (wire == ep->in && (ep->unplugged != pass->unplugged || ep->peer != pass->lines)) {
+		ep->unplugged = pass->unplugged;
+		ep->peer = pass->lines;
+		emu_port_update_inputs(ep);
+	}
+	if (emu_port_listens(ep, wire)) {
+		if (ep->rx.pace != pass->pace)
+			emu_rx_set_pace(ep, pass->pace);
+		emu_line_set_plugged(ep, wire, pass);
+	}
+}
+
+static void emu_port_receive_wire(struct emu_port *ep, struct emu_wire *wire,
+				  struct emu_pass *pass)
+{
+	emu_port_sync(ep, wire, pass);
+	/* A wire in loopback mode is read by the port that feeds it */
+	if (pass->looped && (wire != ep->out || !ep->looped))
+		return;
+	pass->held = !emu_port_take_all(ep, wire, pass);
+	pass->retry = ktime_add(pass->now, EMU_WIRE_RETRY);
+	if (emu_port_listens(ep, wire)) {
+		emu_line_idle(ep, wire, pass);
+		emu_pass_due(pass, emu_rx_service(ep, pass->now));
+		pass->wanted = emu_rx_wanted(ep);
+	}
+}
+
+static void emu_port_receive_levels(struct emu_port *ep, struct emu_pass *pass)
+{
+	struct emu_bus_levels *levels = pass->levels;
+
+	ep->unplugged = pass->unplugged;
+	emu_port_update_inputs(ep);
+	if (!ep->started) {
+		levels->next = levels->count;
+		return;
+	}
+	if (ep->rx.pace != pass->pace)
+		emu_rx_set_pace(ep, pass->pace);
+	emu_line_levels(ep, pass);
+	emu_pass_due(pass, emu_rx_service(ep, levels->done));
+	pass->wanted = min(pass->wanted, emu_rx_wanted(ep));
+}
+
+static void emu_end_receive(struct emu_end *end, struct emu_wire *wire, struct emu_pass *pass)
+{
+	struct emu_port *ep = emu_end_to_port(end);
+
+	guard(uart_port_lock_check_sysrq_irqsave)(&ep->port);
+
+	/* An answer may begin right after the last character */
+	if (ep->driving && !emu_port_has_output(ep))
+		emu_rs485_end(ep);
+	if (pass->levels)
+		emu_port_receive_levels(ep, pass);
+	else
+		emu_port_receive_wire(ep, wire, pass);
+	/* The unlock handles the captured character: another pass takes the rest */
+	if (ep->port.sysrq_ch)
+		emu_pass_due(pass, 0);
+	emu_rx_push(ep);
+}
+
+static int emu_end_accept(struct emu_end *end, struct emu_wire *wire, const u8 *chars,
+			  unsigned int count)
+{
+	struct emu_port *ep = emu_end_to_port(end);
+	int ret = -EAGAIN;
+
+	/* The sender's port lock is held, waiting for a second one could deadlock */
+	if (!uart_port_trylock(&ep->port))
+		return ret;
+	if (!ep->line.low && ep->line.sampler.state == EMU_SAMPLER_IDLE &&
+	    emu_format_is_compatible(&wire->tx_format, &ep->format))
+		ret = emu_rx_accept(ep, chars, count);
+	uart_port_unlock(&ep->port);
+
+	return ret;
+}
+
+static const struct emu_end_ops emu_port_end_ops = {
+	.transmit	= emu_end_transmit,
+	.receive	= emu_end_receive,
+	.accept		= emu_end_accept,
+};
+
+/* Operations of the UART */
 
 static unsigned int emu_tx_empty(struct uart_port *port)
 {
@@ -251,45 +421,64 @@ static unsigned int emu_tx_empty(struct uart_port *port)
 
 	guard(uart_port_lock_irqsave)(port);
 
-	return !port->x_char && emu_wire_is_idle(emu_port_out(ep)) ? TIOCSER_TEMT : 0;
+	return !port->x_char && emu_wire_is_idle(ep->out) ? TIOCSER_TEMT : 0;
 }
 
-/**
- * emu_port_lines - what goes with the modem control outputs on the wire
- * @ep: the port
- * @outputs: the active outputs, made of the EMU_OUTPUTS bits
- *
- * Context: the port lock is held.
- * Return: the outputs, and EMU_PORT_IS_OPEN if it is.
- */
-unsigned int emu_port_lines(struct emu_port *ep, unsigned int outputs)
-{
-	return outputs | (ep->started ? EMU_PORT_IS_OPEN : 0);
-}
-
-/* In loopback mode the pins of the connector are at rest */
+/* In loopback mode the outputs of the connector are inactive */
 static void emu_port_drive(struct emu_port *ep, unsigned int outputs)
 {
-	outputs = emu_rs485_outputs(ep, outputs);
-	emu_wire_set_lines(ep->out, emu_port_lines(ep, ep->looped ? 0 : outputs));
-	emu_wire_set_lines(&ep->loop, outputs);
-	emu_wire_set_break(ep->out, ep->brk && !ep->looped);
-	emu_wire_set_break(&ep->loop, ep->brk && ep->looped);
+	unsigned int old = ep->outputs;
+
+	ep->outputs = emu_rs485_outputs(ep, outputs);
+	emu_wire_set_lines(ep->out, emu_port_lines(ep, ep->looped ? 0 : ep->outputs));
+	emu_wire_set_break(ep->out, ep->brk);
+	/* The outputs drive the inputs of the same port */
+	if (ep->looped && ep->outputs != old)
+		emu_wire_kick(ep->out);
+}
+
+/*
+ * The receiver is about to read another wire. What is over on this one was received, and
+ * no pass over it empties the FIFO any more.
+ */
+static void emu_port_leave_wire(struct emu_port *ep)
+{
+	struct emu_wire *in = emu_port_in(ep);
+	struct emu_pass pass;
+
+	if (!ep->started)
+		return;
+	if (in) {
+		emu_wire_begin_pass(in, &pass);
+		pass.cut &= !ep->looped;
+		/* Unless the far end is in loopback mode, and reads it */
+		if (pass.looped == ep->looped)
+			emu_port_take_all(ep, in, &pass);
+		/* The next pass arms the timer again */
+		emu_wire_kick(in);
+	}
+	emu_rx_drain(ep);
+}
+
+static void emu_port_set_looped(struct emu_port *ep, bool looped)
+{
+	if (ep->looped == looped)
+		return;
+
+	emu_port_leave_wire(ep);
+	ep->looped = looped;
+	/* Other outputs drive the inputs now */
+	ep->driven = ~0U;
+	emu_wire_set_looped(ep->out, looped);
+	emu_line_reset(ep, emu_port_in(ep) && emu_wire_is_low(emu_port_in(ep)), ktime_get());
 }
 
 static void emu_set_mctrl(struct uart_port *port, unsigned int mctrl)
 {
 	struct emu_port *ep = to_emu_port(port);
 
-	/* An input that is active on both sides of the switch must not show an edge */
-	if (mctrl & TIOCM_LOOP && !ep->looped) {
-		emu_wire_reset(&ep->loop, mctrl & EMU_OUTPUTS);
-		emu_wire_set_pace(&ep->loop, emu_wire_pace(ep->out));
-	}
-	ep->looped = mctrl & TIOCM_LOOP;
+	emu_port_set_looped(ep, mctrl & TIOCM_LOOP);
 	emu_port_drive(ep, mctrl & EMU_OUTPUTS);
-	/* The receiver may look at another wire now */
-	emu_wire_kick(ep->in);
 }
 
 static unsigned int emu_get_mctrl(struct uart_port *port)
@@ -307,10 +496,15 @@ static void emu_start_tx(struct uart_port *port)
 	struct emu_port *ep = to_emu_port(port);
 
 	ep->tx_on = true;
-	emu_port_transmit(ep);
+	ep->tx_waits = true;
+	/* A character on a bus must not begin before the time up to which its level is known */
+	if (ep->in && emu_port_transmit(ep, ktime_get()) == KTIME_MAX)
+		return;
+	/* Only a pass has a timer */
+	emu_wire_kick(ep->out);
 }
 
-/* The receiver looks at the tty itself, see emu_rx_state() */
+/* With a pace the receiver never stops; without one the flip buffer's limit stops the sender */
 static void emu_throttle(struct uart_port *port)
 {
 }
@@ -319,10 +513,12 @@ static void emu_unthrottle(struct uart_port *port)
 {
 	struct emu_port *ep = to_emu_port(port);
 
-	scoped_guard(uart_port_lock_irqsave, port)
-		emu_rx_resume(ep);
-	emu_wire_kick(ep->in);
-	emu_wire_kick(&ep->loop);
+	guard(uart_port_lock_irqsave)(port);
+
+	if (ep->in)
+		emu_wire_retry(ep->in);
+	if (ep->looped)
+		emu_wire_retry(ep->out);
 }
 
 static void emu_stop_rx(struct uart_port *port)
@@ -336,18 +532,43 @@ static void emu_break_ctl(struct uart_port *port, int ctl)
 
 	guard(uart_port_lock_irqsave)(port);
 	ep->brk = ctl;
+	emu_wire_set_break(ep->out, ep->brk);
+}
+
+static void emu_port_start(struct emu_port *ep)
+{
+	struct emu_wire *in = emu_port_in(ep);
+	struct uart_port *port = &ep->port;
+
+	guard(uart_port_lock_irqsave)(port);
+
+	if (ep->in) {
+		ep->unplugged = !emu_wire_is_plugged(ep->in);
+		ep->peer = emu_wire_lines(ep->in);
+	}
+	ep->inputs = emu_port_inputs(ep);
+	emu_rx_reset(ep);
+	emu_rx_set_pace(ep, ep->rx.pace);
+	emu_line_reset(ep, in && emu_wire_is_low(in), ktime_get());
+	ep->line.cut = ep->unplugged;
+	ep->started = true;
 	emu_port_drive(ep, port->mctrl & EMU_OUTPUTS);
+	/* The trigger of a receiver is lower than the length of the wire */
+	if (ep->in)
+		emu_wire_kick(ep->in);
 }
 
 static int emu_startup(struct uart_port *port)
 {
 	struct emu_port *ep = to_emu_port(port);
+	int ret;
 
-	guard(uart_port_lock_irqsave)(port);
-	ep->inputs = emu_port_inputs(ep);
-	emu_rx_start(ep);
-	ep->started = true;
-	emu_port_drive(ep, port->mctrl & EMU_OUTPUTS);
+	ret = emu_rx_alloc(ep);
+	if (ret)
+		return ret;
+	/* A debugger that gets an open port does not say so */
+	emu_console_show(ep);
+	emu_port_start(ep);
 
 	return 0;
 }
@@ -355,34 +576,35 @@ static int emu_startup(struct uart_port *port)
 static void emu_shutdown(struct uart_port *port)
 {
 	struct emu_port *ep = to_emu_port(port);
+	struct emu_wire *in;
 
 	scoped_guard(uart_port_lock_irqsave, port) {
+		in = emu_port_in(ep);
 		ep->started = false;
 		ep->tx_on = false;
-		port->x_char = 0;
 		ep->driving = false;
 		ep->brk = false;
-		emu_rx_stop(ep);
+		port->x_char = 0;
+		/* Characters received before a suspend can be read after it */
+		if (port->suspended)
+			emu_rx_drain(ep);
+		emu_rx_push(ep);
+		emu_rx_reset(ep);
 		emu_port_drive(ep, port->mctrl & EMU_OUTPUTS);
-		emu_wire_swallow(ep->in);
-		emu_wire_swallow(&ep->loop);
 	}
 
 	/*
-	 * A writer at the far end may have been held back with its buffer full.
-	 * None of that may reach whoever opens this port next.
+	 * The far end's writer may be blocked, with characters on the wire. Drop these, or
+	 * they would reach the next process that opens this port.
 	 */
-	emu_wire_run(ep->in);
-}
-
-static void emu_flush_buffer(struct uart_port *port)
-{
-	emu_wire_flush(emu_port_out(to_emu_port(port)));
+	if (in)
+		emu_wire_run(in);
+	emu_rx_free(ep);
 }
 
 /*
- * There is no divisor in the way of a rate, but for spd_cust, by which the user asks for one:
- * termios says 38400 then, and goes on saying so.
+ * The rate is not derived from a divisor, unless the user sets one with spd_cust: termios
+ * then keeps 38400.
  */
 static unsigned int emu_set_baud(struct uart_port *port, struct ktermios *new,
 				 const struct ktermios *old)
@@ -393,7 +615,7 @@ static unsigned int emu_set_baud(struct uart_port *port, struct ktermios *new,
 		baud = port->uartclk / 16 / max(port->custom_divisor, 1);
 		return clamp(baud, EMU_BAUD_MIN, EMU_BAUD_MAX);
 	}
-	/* B0 hangs up, and is to be read back */
+	/* B0 hangs up, and must read back as B0 */
 	if (new->c_cflag & CBAUD)
 		tty_termios_encode_baud_rate(new, baud, baud);
 
@@ -435,10 +657,13 @@ static void emu_set_termios(struct uart_port *port, struct ktermios *new,
 		.parity		= emu_parity(new->c_cflag),
 	};
 	uart_update_timeout(port, new->c_cflag, baud);
-	emu_port_set_pace(ep, emu_port_out(ep), emu_wire_pace(emu_port_out(ep)));
+	emu_port_set_frame_time(ep);
 	emu_wire_set_format(ep->out, &ep->format);
-	emu_wire_set_format(&ep->loop, &ep->format);
+	emu_rx_set_pace(ep, ep->rx.pace);
 	emu_rx_set_termios(ep, new);
+	/* The receiver's trigger depends on the rate */
+	if (ep->in)
+		emu_wire_kick(ep->in);
 }
 
 static const char *emu_type(struct uart_port *port)
@@ -446,10 +671,23 @@ static const char *emu_type(struct uart_port *port)
 	return port->type == PORT_GENERIC ? "UART emulation" : NULL;
 }
 
+static void emu_port_connect(struct emu_port *ep, bool connect)
+{
+	struct emu_end *end = connect ? &ep->end : NULL;
+
+	if (ep->in)
+		emu_wire_set_rx(ep->in, end);
+	emu_wire_set_tx(ep->out, end);
+}
+
+/* Also called by TIOCSERCONFIG, for a port that is open */
 static void emu_config_port(struct uart_port *port, int flags)
 {
-	if (flags & UART_CONFIG_TYPE)
-		port->type = PORT_GENERIC;
+	if (!(flags & UART_CONFIG_TYPE))
+		return;
+
+	port->type = PORT_GENERIC;
+	emu_port_connect(to_emu_port(port), true);
 }
 
 static int emu_verify_port(struct uart_port *port, struct serial_struct *ser)
@@ -458,7 +696,7 @@ static int emu_verify_port(struct uart_port *port, struct serial_struct *ser)
 		return -EINVAL;
 	if (ser->irq != port->irq || ser->io_type != port->iotype)
 		return -EINVAL;
-	/* There is nowhere to move the port to */
+	/* The port has no address that could be changed */
 	if (ser->port || ser->port_high || ser->hub6 || ser->iomem_base || ser->iomem_reg_shift)
 		return -EINVAL;
 	if (ser->baud_base != port->uartclk / 16)
@@ -479,7 +717,6 @@ static const struct uart_ops emu_uart_ops = {
 	.break_ctl	= emu_break_ctl,
 	.startup	= emu_startup,
 	.shutdown	= emu_shutdown,
-	.flush_buffer	= emu_flush_buffer,
 	.set_termios	= emu_set_termios,
 	.type		= emu_type,
 	.config_port	= emu_config_port,
@@ -492,19 +729,24 @@ static const struct uart_ops emu_uart_ops = {
 };
 
 static void emu_port_init(struct emu_port *ep, struct device *dev, unsigned int line,
-			  const struct emu_end *end)
+			  const struct emu_port_data *data)
 {
 	struct uart_port *port = &ep->port;
 
-	ep->out = end->out;
-	ep->in = end->in;
-	ep->settings = end->settings;
-	ep->wiring = end->wiring;
+	ep->end.ops = &emu_port_end_ops;
+	ep->out = data->out;
+	ep->in = data->in;
+	ep->settings = data->settings;
+	ep->wiring = data->wiring;
 	ep->format = emu_format_default;
 	ep->char_mask = U8_MAX;
-	emu_rx_init(ep);
+	ep->pace = emu_wire_pace(ep->out);
+	ep->rx.pace = ep->pace;
 	emu_rs485_init(ep);
-	emu_wire_init(&ep->loop);
+
+	/* Serial core keeps these when a port is removed */
+	emu_uart_driver.state[line].port.close_delay = EMU_CLOSE_DELAY;
+	emu_uart_driver.state[line].port.closing_wait = EMU_CLOSING_WAIT;
 
 	port->dev = dev;
 	port->line = line;
@@ -514,7 +756,7 @@ static void emu_port_init(struct emu_port *ep, struct device *dev, unsigned int 
 	port->flags = UPF_BOOT_AUTOCONF;
 	port->uartclk = EMU_UARTCLK;
 	port->fifosize = EMU_TX_FIFO;
-	/* Every throttling is to reach us, whatever flow control the user chose */
+	/* Have unthrottle() called without flow control, too */
 	port->status = UPSTAT_SYNC_FIFO;
 	/*
 	 * Serial core initialises the lock when it adds the port. It must not
@@ -524,35 +766,31 @@ static void emu_port_init(struct emu_port *ep, struct device *dev, unsigned int 
 }
 
 /**
- * emu_port_tty_is_there - is there a tty of that number?
+ * emu_port_reset_tty - reset the settings of a removed port
  * @line: the number in ttyEMU<number>
  *
- * Context: there is no port of that number, so that none can be made meanwhile.
- * Return: true if somebody still has a tty open whose port was removed.
+ * The tty layer keeps the settings for the next port of that number. It keeps the tty as
+ * long as a process has it open, which would then use the next port.
+ *
+ * Context: Process context. May sleep. There is no port of that number.
+ * Return: 0, -EBUSY if a process has the tty open, or the error of tty_kopen_exclusive().
  */
-bool emu_port_tty_is_there(unsigned int line)
+int emu_port_reset_tty(unsigned int line)
 {
-	/* The tty layer is done with it when it has written this, under tty_mutex */
-	return smp_load_acquire(&emu_uart_driver.tty_driver->ttys[line]);
-}
-
-/*
- * The tty layer and serial core keep this when a port is removed, for the next one
- * of that number. Who had the last one open, and was hung up, may still have that
- * tty, which then is this port's, too. The memory stays, for somebody who was about to
- * open the last one may have found it.
- */
-static void emu_port_init_tty(unsigned int line)
-{
-	struct tty_port *tport = &emu_uart_driver.state[line].port;
 	struct tty_driver *driver = emu_uart_driver.tty_driver;
+	struct tty_struct *tty;
 
-	tty_buffer_set_limit(tport, EMU_PORT_BUFFER);
-	tport->close_delay = EMU_CLOSE_DELAY;
-	tport->closing_wait = EMU_CLOSING_WAIT;
+	/* As serial core does when it adds the first port of that number */
+	tty_port_link_device(&emu_uart_driver.state[line].port, driver, line);
+	tty = tty_kopen_exclusive(MKDEV(driver->major, driver->minor_start + line));
+	if (IS_ERR(tty))
+		return PTR_ERR(tty);
 
-	if (driver->termios[line] && !emu_port_tty_is_there(line))
-		*driver->termios[line] = driver->init_termios;
+	tty->termios = driver->init_termios;
+	tty_unlock(tty);
+	tty_kclose(tty);
+
+	return 0;
 }
 
 /**
@@ -560,13 +798,13 @@ static void emu_port_init_tty(unsigned int line)
  * @ep: zeroed memory, which stays valid until emu_port_remove()
  * @dev: the port's device
  * @line: the number in ttyEMU<number>
- * @end: the wires of this end of the cable
+ * @data: the wires of this end of the cable, and the settings of the port
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  * Return: 0, -ENOMEM, or another error of uart_add_one_port().
  */
 int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
-		 const struct emu_end *end)
+		 const struct emu_port_data *data)
 {
 	int ret;
 
@@ -574,48 +812,37 @@ int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
 	if (ret)
 		return ret;
 
-	emu_port_init(ep, dev, line, end);
-	emu_port_init_tty(line);
+	emu_port_init(ep, dev, line, data);
+	emu_debugfs_add(ep->console);
+	emu_poll_add_debugfs(ep->console);
 	ret = uart_add_one_port(&emu_uart_driver, &ep->port);
 	if (ret) {
-		emu_wire_exit(&ep->loop);
+		emu_port_connect(ep, false);
+		emu_debugfs_remove(ep->console);
 		emu_console_destroy(ep);
-		return ret;
 	}
 
-	emu_wire_set_tx(ep->out, ep);
-	emu_wire_set_rx(ep->in, ep);
-	emu_wire_set_tx(&ep->loop, ep);
-	emu_wire_set_rx(&ep->loop, ep);
-
-	/* What the far end drives came before we listened */
-	scoped_guard(uart_port_lock_irqsave, &ep->port)
-		emu_port_rx_lines(ep);
-
-	emu_console_show(ep);
-
-	return 0;
+	return ret;
 }
 
 /**
  * emu_port_remove - pull the cable out and remove a port
  * @ep: the port
  *
- * Whoever sleeps on the port wakes up. The far end sees the modem control
- * lines fall.
+ * Processes that sleep on the port wake up. The far end sees the modem control lines fall.
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  */
 void emu_port_remove(struct emu_port *ep)
 {
-	emu_console_hide(ep);
-	emu_wire_set_rx(ep->in, NULL);
+	if (ep->in)
+		emu_wire_set_rx(ep->in, NULL);
 	uart_remove_one_port(&emu_uart_driver, &ep->port);
-	emu_wire_set_tx(ep->out, NULL);
+	/* A console that is set up adds files */
+	emu_debugfs_remove(ep->console);
+	/* With the receiver: TIOCSERCONFIG may have connected it again */
+	emu_port_connect(ep, false);
+	emu_wire_set_looped(ep->out, false);
 	emu_wire_set_lines(ep->out, 0);
-
-	emu_wire_set_tx(&ep->loop, NULL);
-	emu_wire_set_rx(&ep->loop, NULL);
-	emu_wire_exit(&ep->loop);
 	emu_console_destroy(ep);
 }

@@ -2,436 +2,416 @@
 /*
  * Serial console emulator: the receiver of a port.
  *
- * It has a FIFO, as a 16550A has. When there is as much in it as its trigger
- * says, or nothing came for a while, its content goes to the tty, with what was
- * wrong about each character. While the line discipline asks for less, nobody
- * empties the FIFO, and what does not fit in it is lost: an overrun.
+ * The receiver has a FIFO, as a 16550A has. When the FIFO reaches its trigger, or after a
+ * time-out, the characters go to the flip buffer with their errors. Without a pace the
+ * FIFO is not used.
  */
 
 #include <linux/bits.h>
 #include <linux/compiler.h>
+#include <linux/gfp.h>
 #include <linux/kfifo.h>
 #include <linux/ktime.h>
 #include <linux/limits.h>
 #include <linux/lockdep.h>
-#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/serial.h>
 #include <linux/serial_core.h>
 #include <linux/termios.h>
-#include <linux/time64.h>
 #include <linux/tty.h>
 #include <linux/tty_flip.h>
 
-#include "emu.h"
+#include "pm.h"
+#include "port.h"
+#include "receive.h"
+#include "rs485.h"
+#include "wire.h"
 
-/* The receiver's status, for read_status_mask and ignore_status_mask */
-#define EMU_ST_DATA		BIT(0)
-#define EMU_ST_OVERRUN		BIT(1)
-#define EMU_ST_PARITY		BIT(2)
-#define EMU_ST_FRAME		BIT(3)
-#define EMU_ST_BREAK		BIT(4)
+/* Line status of a character, for read_status_mask and ignore_status_mask */
+#define EMU_STATUS_DATA		BIT(0)
+#define EMU_STATUS_OVERRUN	BIT(1)
+#define EMU_STATUS_PARITY	BIT(2)
+#define EMU_STATUS_FRAME	BIT(3)
+#define EMU_STATUS_BREAK	BIT(4)
 
-/* No group of characters takes longer to arrive than that */
-#define EMU_RX_GROUP_TIME	NSEC_PER_MSEC
-
-static void emu_rx_reset(struct emu_receiver *rx)
-{
-	kfifo_reset(&rx->fifo);
-	rx->overrun = false;
-	rx->due = KTIME_MAX;
-}
+/* Below this rate the trigger is 1, as in the 8250 driver */
+#define EMU_RX_TRIGGER_RATE	(2400 * EMU_RATE_UNIT)
 
 /**
- * emu_rx_init - make the receiver of a port
+ * emu_rx_alloc - allocate the FIFO of a receiver
  * @ep: the port
  *
- * Context: any.
+ * Context: Process context. May sleep.
+ * Return: 0, or -ENOMEM.
  */
-void emu_rx_init(struct emu_port *ep)
-{
-	INIT_KFIFO(ep->rx.fifo);
-	emu_rx_reset(&ep->rx);
-}
-
-/**
- * emu_rx_start - begin with an empty FIFO, as the port's settings say
- * @ep: the port
- *
- * Context: the port lock is held.
- */
-void emu_rx_start(struct emu_port *ep)
+int emu_rx_alloc(struct emu_port *ep)
 {
 	struct emu_receiver *rx = &ep->rx;
 
-	emu_rx_reset(rx);
 	rx->depth = ep->settings->rx_fifo;
-	/* A FIFO that is full is due */
-	rx->trigger = min_t(unsigned int, ep->settings->rx_trigger, rx->depth);
-	rx->timeout = ep->settings->rx_timeout;
-	rx->limit = 1;
+	rx->due = KTIME_MAX;
+
+	return kfifo_alloc(&rx->fifo, max(rx->depth, 2), GFP_KERNEL);
 }
 
 /**
- * emu_rx_stop - forget what is in the FIFO
- * @ep: the port
+ * emu_rx_free - undo emu_rx_alloc()
+ * @ep: the port, with its receiver off
  *
- * Context: the port lock is held.
+ * Context: Process context. May sleep.
  */
-void emu_rx_stop(struct emu_port *ep)
+void emu_rx_free(struct emu_port *ep)
 {
-	emu_rx_reset(&ep->rx);
+	kfifo_free(&ep->rx.fifo);
 }
 
 /**
- * emu_rx_set_pace - tell the receiver how time goes by
+ * emu_rx_reset - drop the content of the FIFO
  * @ep: the port
- * @pace: of the wire that it reads
- *
- * Context: the port lock is held.
+ */
+void emu_rx_reset(struct emu_port *ep)
+{
+	kfifo_reset(&ep->rx.fifo);
+	ep->rx.overrun = false;
+	ep->rx.due = KTIME_MAX;
+}
+
+/**
+ * emu_rx_set_pace - adapt the receiver to a pace, or to a new format
+ * @ep: the port
+ * @pace: pace of the wire that it reads
  */
 void emu_rx_set_pace(struct emu_port *ep, unsigned int pace)
 {
 	struct emu_receiver *rx = &ep->rx;
 
+	rx->pace = pace;
 	rx->frame_time = emu_format_time(&ep->format, pace);
-	if (rx->frame_time)
-		rx->limit = clamp(div64_u64(EMU_RX_GROUP_TIME, rx->frame_time), 1, rx->trigger);
-	else
-		rx->limit = 1;
+	/* A FIFO that is full is due */
+	rx->trigger = min(ep->settings->rx_trigger, ep->settings->rx_fifo);
+	if (!pace || ep->format.rate < EMU_RX_TRIGGER_RATE)
+		rx->trigger = 1;
 }
 
 /**
- * emu_rx_set_termios - what errors the line discipline wants to know of
+ * emu_rx_set_termios - select the errors that are reported
  * @ep: the port
  * @termios: the settings
- *
- * Context: the port lock is held.
  */
 void emu_rx_set_termios(struct emu_port *ep, const struct ktermios *termios)
 {
 	struct uart_port *port = &ep->port;
 
-	port->read_status_mask = EMU_ST_DATA | EMU_ST_OVERRUN;
+	port->read_status_mask = EMU_STATUS_DATA | EMU_STATUS_OVERRUN;
 	if (termios->c_iflag & INPCK)
-		port->read_status_mask |= EMU_ST_PARITY | EMU_ST_FRAME;
+		port->read_status_mask |= EMU_STATUS_PARITY | EMU_STATUS_FRAME;
 	if (termios->c_iflag & (IGNBRK | BRKINT | PARMRK))
-		port->read_status_mask |= EMU_ST_BREAK;
+		port->read_status_mask |= EMU_STATUS_BREAK;
 
 	port->ignore_status_mask = 0;
 	if (termios->c_iflag & IGNPAR)
-		port->ignore_status_mask |= EMU_ST_PARITY | EMU_ST_FRAME;
+		port->ignore_status_mask |= EMU_STATUS_PARITY | EMU_STATUS_FRAME;
 	if (termios->c_iflag & IGNBRK) {
-		port->ignore_status_mask |= EMU_ST_BREAK;
+		port->ignore_status_mask |= EMU_STATUS_BREAK;
 		if (termios->c_iflag & IGNPAR)
-			port->ignore_status_mask |= EMU_ST_OVERRUN;
+			port->ignore_status_mask |= EMU_STATUS_OVERRUN;
 	}
 	if (!(termios->c_cflag & CREAD))
-		port->ignore_status_mask |= EMU_ST_DATA;
+		port->ignore_status_mask |= EMU_STATUS_DATA;
+}
+
+static bool emu_rx_is_stalled(struct emu_port *ep)
+{
+	return READ_ONCE(ep->settings->rx_stall);
 }
 
 /*
- * Does the line discipline ask for less without having told the sender?
- *
- * With flow control the sender is told, and what comes until it stops goes into
- * the flip buffer, where the line discipline looks ahead for XON and XOFF. Then
- * the wire must not wait as well, or an XON could never get past a slow reader.
- *
- * The tty's flag is the truth: it goes away with the tty, a copy would stay.
+ * Can characters go to the line discipline as they are? What a console's port receives
+ * while it is closed must not reach the next process that opens it.
  */
-static bool emu_tty_is_held(struct tty_struct *tty)
+static bool emu_rx_is_plain(struct emu_port *ep)
 {
-	return tty_throttled(tty) && !I_IXOFF(tty) && !C_CRTSCTS(tty);
+	struct uart_port *port = &ep->port;
+
+	return !port->sysrq && !(port->ignore_status_mask & EMU_STATUS_DATA) &&
+	       !(port->rs485.flags & SER_RS485_ADDRB) && emu_port_is_open(ep);
 }
 
-/* Does the receiver look at this wire at all? */
-static bool emu_rx_listens(struct emu_port *ep, struct emu_wire *wire)
+/* Count errors as the 8250 driver does */
+static void emu_rx_count(struct uart_icount *icount, unsigned int status)
 {
-	if (!ep->started || wire != emu_port_in(ep))
-		return false;
-
-	/* What it hears of itself on a bus is known from one moment to the next there */
-	return wire->bus || !emu_rs485_is_deaf(ep);
-}
-
-/* Whether the port is open; one that is a console is not shut down by its last close */
-static bool emu_rx_is_open(struct emu_port *ep)
-{
-	return READ_ONCE(ep->port.state->port.tty);
-}
-
-static enum emu_rx emu_rx_tty_state(struct emu_port *ep)
-{
-	struct tty_port *tport = &ep->port.state->port;
-	struct tty_struct *tty;
-	bool held;
-
-	/* A sysrq sequence must not depend on the reader */
-	if (ep->port.sysrq)
-		return EMU_RX_TAKE;
-
-	/*
-	 * A console's port stays on when it is closed. What arrives meanwhile
-	 * must not reach the next who opens it.
-	 */
-	tty = tty_port_tty_get(tport);
-	if (!tty)
-		return EMU_RX_SWALLOW;
-
-	held = emu_tty_is_held(tty);
-	tty_kref_put(tty);
-	if (held)
-		return EMU_RX_HOLD;
-
-	return tty_buffer_space_avail(tport) ? EMU_RX_TAKE : EMU_RX_FULL;
-}
-
-/**
- * emu_rx_state - can the receiver take a character from this wire?
- * @ep: the port
- * @wire: the wire, the cable's or the one of the loopback mode
- *
- * Context: the port lock is held.
- * Return: what to do with the characters on the wire.
- */
-enum emu_rx emu_rx_state(struct emu_port *ep, struct emu_wire *wire)
-{
-	return emu_rx_listens(ep, wire) ? emu_rx_tty_state(ep) : EMU_RX_SWALLOW;
-}
-
-/**
- * emu_rx_takes_all - does everything that was sent go to the tty as it was sent?
- * @ep: the port
- * @wire: the wire, the cable's or the one of the loopback mode
- *
- * Context: the port lock is held.
- * Return: true if emu_rx_chars() will do.
- */
-bool emu_rx_takes_all(struct emu_port *ep, struct emu_wire *wire)
-{
-	return !(ep->port.rs485.flags & SER_RS485_ADDRB) && emu_rx_state(ep, wire) == EMU_RX_TAKE;
-}
-
-/* Count what is wrong, as a driver does that looks at a 16550's status */
-static unsigned int emu_rx_status(struct emu_port *ep, const struct emu_frame *frame)
-{
-	struct uart_icount *icount = &ep->port.icount;
-	unsigned int status = EMU_ST_DATA;
-
-	if (frame->brk) {
+	icount->rx++;
+	if (status & EMU_STATUS_BREAK)
 		icount->brk++;
-		status |= EMU_ST_BREAK;
-	} else if (frame->parity_error) {
+	else if (status & EMU_STATUS_PARITY)
 		icount->parity++;
-		status |= EMU_ST_PARITY;
-	} else if (frame->frame_error) {
+	else if (status & EMU_STATUS_FRAME)
 		icount->frame++;
-		status |= EMU_ST_FRAME;
-	}
-
-	if (ep->rx.overrun) {
+	if (status & EMU_STATUS_OVERRUN)
 		icount->overrun++;
-		ep->rx.overrun = false;
-		status |= EMU_ST_OVERRUN;
-	}
-
-	return status;
 }
 
 static u8 emu_rx_flag(unsigned int status)
 {
-	if (status & EMU_ST_BREAK)
+	if (status & EMU_STATUS_BREAK)
 		return TTY_BREAK;
-	if (status & EMU_ST_PARITY)
+	if (status & EMU_STATUS_PARITY)
 		return TTY_PARITY;
-	if (status & EMU_ST_FRAME)
+	if (status & EMU_STATUS_FRAME)
 		return TTY_FRAME;
 
 	return TTY_NORMAL;
 }
 
-/* Give a character to whom it is for: sysrq, or the line discipline */
-static void emu_rx_take(struct emu_port *ep, const struct emu_frame *frame)
+/* Pass a character to sysrq, or to the line discipline */
+static void emu_rx_take(struct emu_port *ep, const struct emu_char *c)
 {
 	struct uart_port *port = &ep->port;
-	unsigned int status;
+	unsigned int status = c->status | EMU_STATUS_DATA;
 
-	port->icount.rx++;
-	status = emu_rx_status(ep, frame);
-	if (frame->brk && uart_handle_break(port))
+	if (ep->rx.overrun)
+		status |= EMU_STATUS_OVERRUN;
+	ep->rx.overrun = false;
+	emu_rx_count(&port->icount, status);
+	if (status & EMU_STATUS_BREAK && uart_handle_break(port))
 		return;
-	if (uart_prepare_sysrq_char(port, frame->data) || !emu_rx_is_open(ep))
+	if (uart_prepare_sysrq_char(port, c->data) || !emu_port_is_open(ep))
 		return;
 
 	ep->rx.filled = true;
 	status &= port->read_status_mask;
-	uart_insert_char(port, status, EMU_ST_OVERRUN, frame->data, emu_rx_flag(status));
+	uart_insert_char(port, status, EMU_STATUS_OVERRUN, c->data, emu_rx_flag(status));
+}
+
+/* Returns the number of characters for which the flip buffer had room */
+static unsigned int emu_rx_insert(struct emu_port *ep, const u8 *chars, unsigned int count)
+{
+	struct uart_port *port = &ep->port;
+
+	count = tty_insert_flip_string(&port->state->port, chars, count);
+	port->icount.rx += count;
+	ep->rx.filled = true;
+
+	return count;
 }
 
 /**
- * emu_rx_drain - empty the FIFO into the tty's buffer, due or not
+ * emu_rx_drain - empty the FIFO into the flip buffer
  * @ep: the port
  *
- * This gets as far as a sysrq character, which is handled without the port lock.
- *
- * Context: the port lock is held.
+ * Stops at a sysrq character, which is handled without the port lock.
  */
 void emu_rx_drain(struct emu_port *ep)
 {
 	struct emu_receiver *rx = &ep->rx;
-	struct emu_frame frame;
+	struct emu_char c;
 
-	while (!ep->port.sysrq_ch && kfifo_get(&rx->fifo, &frame))
-		emu_rx_take(ep, &frame);
+	if (emu_rx_is_stalled(ep))
+		return;
+	while (!ep->port.sysrq_ch && kfifo_get(&rx->fifo, &c))
+		emu_rx_take(ep, &c);
 	rx->due = kfifo_is_empty(&rx->fifo) ? KTIME_MAX : 0;
 }
 
-static void emu_rx_interrupt(struct emu_port *ep, ktime_t now)
+static void emu_rx_put(struct emu_port *ep, const struct emu_char *c)
 {
-	/* Nobody would look at the FIFO of a port whose reader is slow */
-	if (emu_rx_tty_state(ep) == EMU_RX_HOLD)
-		ep->rx.due = ktime_add(now, EMU_HOLD_DELAY);
+	struct emu_receiver *rx = &ep->rx;
+
+	if (kfifo_len(&rx->fifo) < rx->depth)
+		kfifo_put(&rx->fifo, *c);
 	else
+		rx->overrun = true;
+}
+
+/* A character was added at a time */
+static void emu_rx_check_trigger(struct emu_port *ep, ktime_t time)
+{
+	struct emu_receiver *rx = &ep->rx;
+
+	if (kfifo_len(&rx->fifo) >= rx->trigger)
 		emu_rx_drain(ep);
+	else
+		rx->due = ktime_add_ns(time, ep->settings->rx_timeout * rx->frame_time);
 }
 
 /**
- * emu_rx_frame - receive a character
+ * emu_rx_frame - receive a character with its errors
  * @ep: the port
- * @wire: the wire that it comes from
  * @frame: the character and its errors
  * @time: when it was received
- *
- * Context: the port lock is held.
  */
-void emu_rx_frame(struct emu_port *ep, struct emu_wire *wire, const struct emu_frame *frame,
-		  ktime_t time)
+void emu_rx_frame(struct emu_port *ep, const struct emu_frame *frame, ktime_t time)
 {
-	struct emu_receiver *rx = &ep->rx;
-	struct emu_frame received = *frame;
+	u16 data = frame->data;
+	struct emu_char c = { };
 
 	lockdep_assert_held(&ep->port.lock);
 
-	if (!emu_rx_listens(ep, wire) || !emu_rs485_rx(ep, &received.data))
+	if (!emu_rs485_rx(ep, &data))
 		return;
 
+	c.data = data;
+	if (frame->brk)
+		c.status = EMU_STATUS_BREAK;
+	else if (frame->parity_error)
+		c.status = EMU_STATUS_PARITY;
+	else if (frame->frame_error)
+		c.status = EMU_STATUS_FRAME;
 	emu_port_wake(ep);
-	if (kfifo_len(&rx->fifo) >= rx->depth) {
-		rx->overrun = true;
-		return;
+	emu_rx_put(ep, &c);
+	emu_rx_check_trigger(ep, time);
+}
+
+/**
+ * emu_rx_room - number of characters that the receiver can take at once
+ * @ep: the port
+ * @pace: pace of the wire
+ *
+ * Return: the number. 0 if the sender has to wait: without a pace, or for a sysrq
+ *	character.
+ */
+unsigned int emu_rx_room(struct emu_port *ep, unsigned int pace)
+{
+	/* There is room for one sysrq character, which is handled when the lock is released */
+	if (ep->port.sysrq_ch)
+		return 0;
+	if (!pace && (emu_rx_is_stalled(ep) || !tty_buffer_space_avail(&ep->port.state->port)))
+		return 0;
+
+	return emu_rx_is_plain(ep) ? EMU_ITEM_CHARS : 1;
+}
+
+/*
+ * The content of the FIFO goes first. With a break in it the next character may be for
+ * sysrq, and with a sysrq character the next one has to wait.
+ */
+static bool emu_rx_is_drained(struct emu_port *ep)
+{
+	emu_rx_drain(ep);
+
+	return kfifo_is_empty(&ep->rx.fifo) && emu_rx_is_plain(ep);
+}
+
+static unsigned int emu_rx_put_chars(struct emu_port *ep, const u8 *chars, unsigned int count,
+				     ktime_t time)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		emu_rx_put(ep, &(struct emu_char) { .data = chars[i] });
+	emu_rx_check_trigger(ep, time);
+
+	return count;
+}
+
+/* Without a pace nothing is lost, and the FIFO is not used */
+static unsigned int emu_rx_chars_unpaced(struct emu_port *ep, const u8 *chars,
+					 unsigned int count)
+{
+	return emu_rx_is_drained(ep) ? emu_rx_insert(ep, chars, count) : 0;
+}
+
+static unsigned int emu_rx_chars_paced(struct emu_port *ep, const u8 *chars, unsigned int count,
+				       ktime_t time)
+{
+	struct emu_receiver *rx = &ep->rx;
+
+	if (emu_rx_is_stalled(ep) || kfifo_len(&rx->fifo) + count < rx->trigger)
+		return emu_rx_put_chars(ep, chars, count, time);
+	if (!emu_rx_is_drained(ep))
+		return emu_rx_put_chars(ep, chars, 1, time);
+	ep->port.icount.buf_overrun += count - emu_rx_insert(ep, chars, count);
+
+	return count;
+}
+
+/**
+ * emu_rx_chars - receive characters that have no errors
+ * @ep: the port
+ * @chars: the characters
+ * @count: their number, at most emu_rx_room()
+ * @time: when the last of them was received
+ *
+ * Return: the number of characters that were taken, with a pace at least one.
+ */
+unsigned int emu_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int count,
+			  ktime_t time)
+{
+	struct emu_frame frame = { .data = *chars };
+
+	lockdep_assert_held(&ep->port.lock);
+
+	if (!emu_rx_is_plain(ep)) {
+		emu_rx_frame(ep, &frame, time);
+		return 1;
 	}
 
-	kfifo_put(&rx->fifo, received);
-	if (kfifo_len(&rx->fifo) >= rx->limit)
-		emu_rx_interrupt(ep, time);
-	else
-		rx->due = ktime_add_ns(time, rx->timeout * rx->frame_time);
+	emu_port_wake(ep);
+	if (!ep->rx.pace)
+		return emu_rx_chars_unpaced(ep, chars, count);
+
+	return emu_rx_chars_paced(ep, chars, count, time);
 }
 
 /**
- * emu_rx_resume - have the FIFO emptied that a slow reader kept from it
+ * emu_rx_accept - receive characters directly from the sender
  * @ep: the port
+ * @chars: the characters
+ * @count: their number
  *
- * The work of the wire does it.
- *
- * Context: the port lock is held.
+ * Return: the number of characters that were taken, 0 if there is no room, -EAGAIN if
+ *	they have to go on the wire.
  */
-void emu_rx_resume(struct emu_port *ep)
+int emu_rx_accept(struct emu_port *ep, const u8 *chars, unsigned int count)
 {
-	if (!kfifo_is_empty(&ep->rx.fifo))
-		ep->rx.due = 0;
+	/* A closed port drops characters, as at the end of a wire */
+	if (!ep->started)
+		return count;
+	if (ep->looped || emu_rs485_is_on(&ep->port.rs485) || emu_rx_is_stalled(ep) ||
+	    !emu_rx_is_plain(ep) || !kfifo_is_empty(&ep->rx.fifo))
+		return -EAGAIN;
+
+	emu_port_wake(ep);
+	count = emu_rx_insert(ep, chars, count);
+	emu_rx_push(ep);
+
+	return count;
 }
 
 /**
- * emu_rx_wanted - how many more characters make the FIFO due
+ * emu_rx_wanted - number of characters that reach the trigger
  * @ep: the port
  *
- * Context: the port lock is held.
- * Return: their number, at least 1.
+ * Return: the number, at least 1.
  */
 unsigned int emu_rx_wanted(struct emu_port *ep)
 {
 	unsigned int len = kfifo_len(&ep->rx.fifo);
 
-	return len < ep->rx.limit ? ep->rx.limit - len : 1;
+	return len < ep->rx.trigger ? ep->rx.trigger - len : 1;
 }
 
 /**
  * emu_rx_service - empty the FIFO if it is due
  * @ep: the port
- * @wire: the wire that the receiver looks at
  * @now: the time
  *
- * Context: the port lock is held.
- * Return: when this is to be called again, KTIME_MAX if not before more comes.
+ * Return: the time of the next call, KTIME_MAX if another character has to come first.
  */
-ktime_t emu_rx_service(struct emu_port *ep, struct emu_wire *wire, ktime_t now)
+ktime_t emu_rx_service(struct emu_port *ep, ktime_t now)
 {
-	/* What was received before the port began to drive an RS-485 line stays due */
-	if (!ep->started || wire != emu_port_in(ep))
+	if (emu_rx_is_stalled(ep))
 		return KTIME_MAX;
-
-	if (ep->rx.due <= now)
-		emu_rx_interrupt(ep, now);
+	/* The FIFO may have become due during a stall */
+	if (ep->rx.due <= now || kfifo_len(&ep->rx.fifo) >= ep->rx.trigger)
+		emu_rx_drain(ep);
 
 	return ep->rx.due;
 }
 
-/* One by one, while a sysrq sequence is under way, or with CREAD off */
-static unsigned int emu_rx_chars_slowly(struct emu_port *ep, const u8 *chars, unsigned int count)
-{
-	struct emu_frame frame = { };
-	unsigned int i;
-
-	for (i = 0; i < count && !ep->port.sysrq_ch; i++) {
-		frame.data = chars[i];
-		emu_rx_take(ep, &frame);
-	}
-
-	return i;
-}
-
 /**
- * emu_rx_chars - receive characters that take no time and have no errors
+ * emu_rx_push - push the flip buffer to the line discipline
  * @ep: the port
- * @chars: the characters, within the data bits of the format
- * @count: their number
- *
- * Context: the port lock is held.
- * Return: the number of characters that were taken, or -ENOMEM.
- */
-int emu_rx_chars(struct emu_port *ep, const u8 *chars, unsigned int count)
-{
-	struct uart_port *port = &ep->port;
-	int taken;
-
-	if (!count)
-		return 0;
-
-	emu_port_wake(ep);
-	/* What came before goes first */
-	emu_rx_drain(ep);
-	if (!kfifo_is_empty(&ep->rx.fifo))
-		return 0;
-
-	if (port->sysrq || port->ignore_status_mask & EMU_ST_DATA)
-		return emu_rx_chars_slowly(ep, chars, count);
-
-	taken = tty_insert_flip_string(&port->state->port, chars, count);
-	if (!taken)
-		return -ENOMEM;
-
-	port->icount.rx += taken;
-	ep->rx.filled = true;
-
-	return taken;
-}
-
-/**
- * emu_rx_push - have the line discipline look at what was received
- * @ep: the port
- *
- * Context: the port lock is held.
  */
 void emu_rx_push(struct emu_port *ep)
 {

@@ -1,117 +1,126 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Serial console emulator: the memory of what a console printed.
+ * Serial console emulator: the ring of a console's output.
  *
- * It is written without a lock, so that it can be in any context.
+ * The ring is written without a lock, so that a console can print in any context.
  */
 
 #include <linux/atomic.h>
 #include <linux/compiler.h>
+#include <linux/kconfig.h>
 #include <linux/minmax.h>
-#include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 #include <linux/types.h>
+#include <linux/vmalloc.h>
 
 #include <kunit/visibility.h>
 
 #include "console.h"
 
-/* How much is printed before others may come in between */
+/* Number of characters between two points at which the console can be taken over */
 #define EMU_RING_CHUNK		64
 
 /*
- * The first console has this one, which can be found by name in a dump of a
- * machine that has crashed.
+ * The ring of the first console can be found by this name in a crash dump. A module is
+ * never a boot console: the compiler drops the variable there.
  */
 static struct emu_ring emu_boot_ring;
 static atomic_t emu_boot_ring_is_used;
 
 /**
- * emu_ring_get - memory for a console
+ * emu_ring_alloc - allocate the ring of a console
  *
- * Context: process; may sleep.
- * Return: the memory, in which nothing is kept but what was printed before there was
- *	a port, or NULL if there is none.
+ * Context: Process context. May sleep.
+ * Return: the ring, empty but for the output of a boot console, NULL without memory.
  */
-struct emu_ring *emu_ring_get(void)
+struct emu_ring *emu_ring_alloc(void)
 {
-	if (!atomic_xchg(&emu_boot_ring_is_used, 1))
+	if (IS_BUILTIN(CONFIG_SERIAL_EMU) && !atomic_xchg(&emu_boot_ring_is_used, 1))
 		return &emu_boot_ring;
 
-	return kvzalloc_obj(struct emu_ring);
+	/* kvzalloc() would round up to a power of two */
+	return vzalloc(sizeof(struct emu_ring));
 }
 
+#ifdef CONFIG_SERIAL_EMU_EARLYCON
 /**
- * emu_ring_early - memory for a console that is there before all others
+ * emu_ring_early - the ring of the boot console
  *
- * Context: any.
- * Return: what the first call of emu_ring_get() returns, or did.
+ * Context: Any context.
+ * Return: the ring that the first call of emu_ring_alloc() returns.
  */
 struct emu_ring *emu_ring_early(void)
 {
 	return &emu_boot_ring;
 }
+#endif
 
 /**
- * emu_ring_put - give it back
- * @ring: the memory, or NULL
+ * emu_ring_free - undo emu_ring_alloc()
+ * @ring: the ring, without readers and writers, or NULL
  *
- * Context: process; may sleep. Nobody writes to it or reads it any more.
+ * Context: Process context. May sleep.
  */
-void emu_ring_put(struct emu_ring *ring)
+void emu_ring_free(struct emu_ring *ring)
 {
-	if (ring != &emu_boot_ring) {
-		kvfree(ring);
+	if (!IS_BUILTIN(CONFIG_SERIAL_EMU) || ring != &emu_boot_ring) {
+		vfree(ring);
 		return;
 	}
 
 	ring->first = ring->head;
 	ring->records_first = ring->records;
-	/* Full barrier: the next user finds it as it was left */
+	/* Full barrier: the next user sees the ring as it is now */
 	atomic_xchg(&emu_boot_ring_is_used, 0);
 }
 
 /**
- * emu_ring_write - print
+ * emu_ring_write - print characters
  * @ring: the ring
- * @chars: what is printed
- * @count: how much of it, no more than fits
+ * @chars: the characters
+ * @count: their number, at most EMU_RING_SIZE
  *
- * A debugger may stop one that writes, write, and let it go on. It has its own
- * place then, behind what is being written, which readers may see too early.
+ * A debugger may interrupt a writer and write behind the reserved place of that writer.
+ * Readers then may see the place before the interrupted writer has filled it.
  *
- * Context: any. The caller owns the console, or is alone on the machine.
+ * Context: Any context. Caller must own the console, or be a debugger.
  */
 void emu_ring_write(struct emu_ring *ring, const u8 *chars, unsigned int count)
 {
 	unsigned long pos = atomic_long_fetch_add_relaxed(count, &ring->reserved);
-	unsigned long end = pos + count;
+	unsigned long end = pos + count, head;
 	unsigned int start = pos % EMU_RING_SIZE;
 	unsigned int part = min(count, EMU_RING_SIZE - start);
 
 	if (end - READ_ONCE(ring->first) > EMU_RING_SIZE)
 		WRITE_ONCE(ring->first, end - EMU_RING_SIZE);
-	/* Pairs with smp_rmb() in emu_ring_read(): whoever sees the new data sees this */
+	/* Pairs with smp_rmb() in emu_ring_read(): a reader of the new data sees this */
 	smp_wmb();
-	memcpy(ring->data + start, chars, part);
-	memcpy(ring->data, chars + part, count - part);
-	if ((long)(end - ring->head) > 0) {
+	/* According to @reserved a concurrent reader discards characters overwritten here */
+	data_race(memcpy(ring->data + start, chars, part));
+	/* As above */
+	data_race(memcpy(ring->data, chars + part, count - part));
+	head = READ_ONCE(ring->head);
+	/* A debugger may have stored a later one, also since it was read */
+	while ((long)(end - head) > 0) {
 		/* Pairs with smp_load_acquire() in emu_ring_read() */
-		smp_store_release(&ring->head, end);
+		if (try_cmpxchg_release(&ring->head, &head, end))
+			break;
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(emu_ring_write);
 
 /**
- * emu_ring_print - print one chunk of a message, with newlines as terminals want them
+ * emu_ring_print - print a chunk of a message, with a carriage return before a newline
  * @ring: the ring
  * @text: the message
  * @len: its length, at least 1
  *
- * Between two chunks others may come in.
+ * Between two chunks the console can be taken over.
  *
- * Context: any. The caller owns the console, or is alone on the machine.
- * Return: how much of @text was printed, at least 1.
+ * Context: Any context. Caller must own the console, or be a boot console.
+ * Return: the number of characters of @text that were printed, at least 1.
  */
 unsigned int emu_ring_print(struct emu_ring *ring, const char *text, unsigned int len)
 {
@@ -127,14 +136,13 @@ unsigned int emu_ring_print(struct emu_ring *ring, const char *text, unsigned in
 
 	return done;
 }
+EXPORT_SYMBOL_IF_KUNIT(emu_ring_print);
 
 /**
- * emu_ring_forget_torn - begin again after what is whole
+ * emu_ring_forget_torn - drop the reserved place of a writer that never resumes
  * @ring: the ring
  *
- * Whoever was in emu_ring_write() will not return to it.
- *
- * Context: any. The caller owns the console.
+ * Context: Any context. Caller must own the console, or be a boot console in a panic.
  */
 void emu_ring_forget_torn(struct emu_ring *ring)
 {
@@ -143,11 +151,11 @@ void emu_ring_forget_torn(struct emu_ring *ring)
 EXPORT_SYMBOL_IF_KUNIT(emu_ring_forget_torn);
 
 /**
- * emu_ring_ends_line - is what was printed last the end of a line?
+ * emu_ring_ends_line - is the last character a newline?
  * @ring: the ring
  *
- * Context: any. The caller owns the console.
- * Return: true if it is, or if there is nothing.
+ * Context: Any context. Caller must own the console, or be a boot console in a panic.
+ * Return: true if it is, or if the ring is empty.
  */
 bool emu_ring_ends_line(const struct emu_ring *ring)
 {
@@ -158,14 +166,14 @@ bool emu_ring_ends_line(const struct emu_ring *ring)
 EXPORT_SYMBOL_IF_KUNIT(emu_ring_ends_line);
 
 /**
- * emu_ring_read - copy from the ring
+ * emu_ring_read - copy characters from the ring
  * @ring: the ring
- * @pos: number of the first character that is wanted; moved on to the number of
- *	the first character that was copied, if the wanted one is gone already
- * @buf: where to copy to
- * @size: its size
+ * @pos: number of the first character to copy; set to that of the first character that
+ *	was copied, if others were overwritten
+ * @buf: destination
+ * @size: size of the destination
  *
- * Context: any but NMI.
+ * Context: Any context except NMI.
  * Return: the number of characters that were copied.
  */
 size_t emu_ring_read(const struct emu_ring *ring, unsigned long *pos, u8 *buf, size_t size)
@@ -180,15 +188,17 @@ size_t emu_ring_read(const struct emu_ring *ring, unsigned long *pos, u8 *buf, s
 		count = min(head - *pos, size);
 		start = *pos % EMU_RING_SIZE;
 		part = min(count, EMU_RING_SIZE - start);
-		memcpy(buf, ring->data + start, part);
-		memcpy(buf + part, ring->data, count - part);
+		/* Characters that a concurrent writer may have overwritten are discarded below */
+		data_race(memcpy(buf, ring->data + start, part));
+		/* As above */
+		data_race(memcpy(buf + part, ring->data, count - part));
 		/* Pairs with smp_wmb() in emu_ring_write() */
 		smp_rmb();
 		gone = atomic_long_read(&ring->reserved) - *pos;
 		if (gone <= EMU_RING_SIZE)
 			return count;
 
-		/* So much of it may have been overwritten meanwhile */
+		/* The number of characters that may have been overwritten */
 		gone -= EMU_RING_SIZE;
 		*pos += gone;
 		if (gone < count) {
@@ -202,9 +212,9 @@ EXPORT_SYMBOL_IF_KUNIT(emu_ring_read);
 /**
  * emu_ring_begin - begin a record
  * @ring: the ring
- * @record: what is known of it; where it starts is filled in here
+ * @record: the record; its position and time are set here
  *
- * Context: any. The caller owns the console.
+ * Context: Any context. Caller must own the console, or be a boot console.
  * Return: the record in the ring, for emu_ring_grow().
  */
 struct emu_record *emu_ring_begin(struct emu_ring *ring, const struct emu_record *record)
@@ -217,8 +227,11 @@ struct emu_record *emu_ring_begin(struct emu_ring *ring, const struct emu_record
 		WRITE_ONCE(ring->records_first, number + 1 - EMU_RECORDS);
 	/* Pairs with smp_rmb() in emu_ring_read_records() */
 	smp_wmb();
-	*slot = *record;
-	slot->start = atomic_long_read(&ring->reserved);
+	/* A concurrent reader of the overwritten record discards it */
+	data_race(*slot = *record);
+	WRITE_ONCE(slot->start, atomic_long_read(&ring->reserved));
+	WRITE_ONCE(slot->time, ktime_get_mono_fast_ns());
+	WRITE_ONCE(slot->ended, slot->time);
 	/* Pairs with smp_load_acquire() in emu_ring_read_records() */
 	smp_store_release(&ring->records, number + 1);
 
@@ -227,27 +240,44 @@ struct emu_record *emu_ring_begin(struct emu_ring *ring, const struct emu_record
 EXPORT_SYMBOL_IF_KUNIT(emu_ring_begin);
 
 /**
- * emu_ring_grow - say that all that was printed since is of the record
+ * emu_ring_grow - add all characters printed since emu_ring_begin() to the record
  * @ring: the ring
  * @record: the last record in the ring
- * @end: how it would end if this was all
+ * @end: state of the line now
  *
- * Context: any. The caller owns the console, and did since emu_ring_begin().
+ * Context: Any context. Caller must have owned the console, or been a boot console, since
+ *	emu_ring_begin().
  */
 void emu_ring_grow(struct emu_ring *ring, struct emu_record *record, enum emu_record_end end)
 {
 	WRITE_ONCE(record->len, atomic_long_read(&ring->reserved) - record->start);
-	WRITE_ONCE(record->end, end);
+	WRITE_ONCE(record->ended, ktime_get_mono_fast_ns());
+	/* Pairs with smp_load_acquire() in emu_ring_copy_record() */
+	smp_store_release(&record->end, end);
 }
 EXPORT_SYMBOL_IF_KUNIT(emu_ring_grow);
 
+/*
+ * @end is read first: its length was written before it. A length that is newer than @end
+ * only shows that the record was still growing.
+ */
+static void emu_ring_copy_record(struct emu_record *copy, const struct emu_record *record)
+{
+	/* Pairs with smp_store_release() in emu_ring_grow() */
+	u8 end = smp_load_acquire(&record->end);
+
+	/* The caller discards records that may have been overwritten */
+	data_race(*copy = *record);
+	copy->end = end;
+}
+
 /**
- * emu_ring_read_records - copy the records
+ * emu_ring_read_records - copy records from the ring
  * @ring: the ring
  * @pos: set to the number of the first record that was copied
- * @records: where to copy to, there is room for EMU_RECORDS
+ * @records: destination, with room for EMU_RECORDS
  *
- * Context: any but NMI.
+ * Context: Any context except NMI.
  * Return: the number of records that were copied.
  */
 unsigned int emu_ring_read_records(const struct emu_ring *ring, unsigned long *pos,
@@ -256,22 +286,24 @@ unsigned int emu_ring_read_records(const struct emu_ring *ring, unsigned long *p
 	unsigned long head, gone, i;
 	unsigned int count;
 
-	*pos = emu_ring_later(READ_ONCE(ring->records_first), READ_ONCE(ring->records_cleared));
+	/* Pairs with smp_store_release() in emu_clear_write(), as @records must not be older */
+	*pos = smp_load_acquire(&ring->records_cleared);
+	*pos = emu_ring_later(READ_ONCE(ring->records_first), *pos);
 	/* Pairs with smp_store_release() in emu_ring_begin() */
 	head = smp_load_acquire(&ring->records);
-	/* The writer may have gone on between the two, or while somebody cleared it */
+	/* The writer may have begun more records since, or since the user's last clear */
 	if (head - *pos > EMU_RECORDS)
 		*pos = head - EMU_RECORDS;
 	count = head - *pos;
 	for (i = *pos; i != head; i++)
-		records[i - *pos] = ring->record[i % EMU_RECORDS];
+		emu_ring_copy_record(&records[i - *pos], &ring->record[i % EMU_RECORDS]);
 	/* Pairs with smp_wmb() in emu_ring_begin() */
 	smp_rmb();
 	gone = READ_ONCE(ring->records_reserved) - *pos;
 	if (gone <= EMU_RECORDS)
 		return count;
 
-	/* So many may have been overwritten meanwhile */
+	/* The number of records that may have been overwritten */
 	gone = min(gone - EMU_RECORDS, count);
 	*pos += gone;
 	memmove(records, records + gone, (count - gone) * sizeof(*records));

@@ -2,11 +2,9 @@
 /*
  * Serial console emulator: a port on an RS-485 line.
  *
- * RTS enables the driver of the line. On a cable between two ports it is an event
- * on the wire like any other: it comes before the first character, by the delay
- * that was asked for, and after the last one. On a bus it does what it is there
- * for. In the address mode each character has one more bit, which tells addresses
- * from data.
+ * RTS enables the driver of the line, with the configured delays before the first and after
+ * the last character. On a bus it connects the transmitter to the line; on a link it is an
+ * ordinary edge. In address mode a ninth bit distinguishes addresses from data.
  */
 
 #include <linux/bits.h>
@@ -18,12 +16,9 @@
 #include <linux/timekeeping.h>
 #include <linux/tty.h>
 
-#include "emu.h"
-
-static bool emu_rs485_is_on(const struct serial_rs485 *rs485)
-{
-	return rs485->flags & SER_RS485_ENABLED;
-}
+#include "port.h"
+#include "rs485.h"
+#include "wire.h"
 
 static unsigned int emu_rs485_rts(const struct serial_rs485 *rs485, bool driving)
 {
@@ -33,12 +28,12 @@ static unsigned int emu_rs485_rts(const struct serial_rs485 *rs485, bool driving
 }
 
 /**
- * emu_rs485_outputs - the modem control outputs with RTS as the driver's enable
+ * emu_rs485_outputs - modem control outputs with RTS as the driver's enable
  * @ep: the port
- * @outputs: what they are without RS-485, made of the EMU_OUTPUTS bits
+ * @outputs: outputs without RS-485, made of the EMU_OUTPUTS bits
  *
- * Context: the port lock is held.
- * Return: what they are.
+ * Context: Caller must hold the port lock.
+ * Return: the outputs.
  */
 unsigned int emu_rs485_outputs(struct emu_port *ep, unsigned int outputs)
 {
@@ -54,7 +49,7 @@ unsigned int emu_rs485_outputs(struct emu_port *ep, unsigned int outputs)
  * emu_rs485_has_no_echo - is the receiver off whenever the driver is on?
  * @ep: the port
  *
- * Context: the port lock is held.
+ * Context: Caller must hold the port lock.
  * Return: true if it is.
  */
 bool emu_rs485_has_no_echo(struct emu_port *ep)
@@ -65,62 +60,72 @@ bool emu_rs485_has_no_echo(struct emu_port *ep)
 }
 
 /**
- * emu_rs485_is_deaf - does the receiver ignore the line at present?
+ * emu_rs485_hears - is the receiver on during a character?
  * @ep: the port
+ * @begin: begin of the character
+ * @end: end of the character
  *
- * Context: the port lock is held.
- * Return: true while the port drives the line and is not to hear itself.
+ * Context: Caller must hold the port lock.
+ * Return: false if the driver was on, and the receiver therefore off.
  */
-bool emu_rs485_is_deaf(struct emu_port *ep)
+bool emu_rs485_hears(struct emu_port *ep, ktime_t begin, ktime_t end)
 {
-	return ep->driving && emu_rs485_has_no_echo(ep);
+	if (!emu_rs485_has_no_echo(ep) || end <= ep->drive_begin)
+		return true;
+
+	return !ep->driving && begin >= ep->drive_end;
 }
 
-/* The address of whom the following is for, once */
-static void emu_rs485_send_address(struct emu_port *ep, struct emu_wire *out, ktime_t time)
+/* Send the destination address once, before the data */
+static void emu_rs485_send_address(struct emu_port *ep, ktime_t time)
 {
-	if (!ep->address_due || !emu_wire_room(out))
+	u8 address = ep->port.rs485.addr_dest;
+
+	if (!ep->address_due || !emu_wire_room(ep->out))
 		return;
 
 	ep->address_due = false;
-	emu_wire_send_one(out, EMU_EV_CHAR,
-			  ep->port.rs485.addr_dest | BIT(ep->format.data_bits - 1), time);
 	ep->port.icount.tx++;
+	if (ep->format.data_bits > 8) {
+		emu_wire_put_address(ep->out, address, time);
+		return;
+	}
+	address |= BIT(ep->format.data_bits - 1);
+	emu_wire_put(ep->out, &address, 1, time);
 }
 
-static void emu_rs485_drive(struct emu_port *ep, struct emu_wire *out, ktime_t time)
+static void emu_rs485_drive(struct emu_port *ep, ktime_t time)
 {
-	unsigned int outputs = emu_rs485_outputs(ep, ep->port.mctrl & EMU_OUTPUTS);
-
-	emu_wire_set_lines_at(out, emu_port_lines(ep, outputs), time);
+	ep->outputs = emu_rs485_outputs(ep, ep->port.mctrl & EMU_OUTPUTS);
+	if (!ep->looped)
+		emu_wire_set_lines_at(ep->out, emu_port_lines(ep, ep->outputs), time);
 }
 
 /* It may still be driven, for the delay after what was sent before */
-static void emu_rs485_begin_driving(struct emu_port *ep, struct emu_wire *out, ktime_t now)
+static void emu_rs485_begin_driving(struct emu_port *ep, ktime_t now)
 {
-	ktime_t start = max(now, ep->released);
-
+	ep->drive_begin = max(now, ep->drive_end);
 	ep->driving = true;
-	emu_rs485_drive(ep, out, start);
-	/* Without a pace nothing takes time */
-	ep->begins = 0;
-	if (emu_wire_pace(out))
-		ep->begins = ktime_add_ms(start, ep->port.rs485.delay_rts_before_send);
+	emu_rs485_drive(ep, ep->drive_begin);
+	/* Without a pace there are no delays */
+	ep->send_begin = 0;
+	if (ep->pace)
+		ep->send_begin = ktime_add_ms(ep->drive_begin,
+					      ep->port.rs485.delay_rts_before_send);
 }
 
 /**
- * emu_rs485_begin - drive the line, there is something to send
+ * emu_rs485_begin - enable the driver before a transmission
  * @ep: the port
- * @out: the wire that its transmitter feeds
  * @now: the time
  *
- * During the delay between RTS and the first character, what is to be sent stays
- * where it is, and whoever waits for it to be sent, or to be closed, waits.
+ * During the delay between RTS and the first character, the characters stay in serial
+ * core's buffer, so that a close or a drain of the port waits for them.
  *
- * Context: the port lock is held.
- * Return: whether it may be sent now, or only at @ep->begins.
+ * Context: Caller must hold the port lock.
+ * Return: true if characters can be sent now, false if not before emu_port::send_begin.
  */
-bool emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t now)
+bool emu_rs485_begin(struct emu_port *ep, ktime_t now)
 {
 	lockdep_assert_held(&ep->port.lock);
 
@@ -128,42 +133,44 @@ bool emu_rs485_begin(struct emu_port *ep, struct emu_wire *out, ktime_t now)
 		return true;
 
 	if (!ep->driving)
-		emu_rs485_begin_driving(ep, out, now);
-	if (now < ep->begins)
+		emu_rs485_begin_driving(ep, now);
+	if (now < ep->send_begin)
 		return false;
 
-	emu_rs485_send_address(ep, out, now);
+	emu_rs485_send_address(ep, now);
 
 	return true;
 }
 
 /**
- * emu_rs485_end - stop driving the line if all was sent
+ * emu_rs485_end - disable the driver after the last character
  * @ep: the port
- * @out: the wire that its transmitter feeds
  *
- * Context: the port lock is held.
+ * Context: Caller must hold the port lock.
  */
-void emu_rs485_end(struct emu_port *ep, struct emu_wire *out)
+void emu_rs485_end(struct emu_port *ep)
 {
-	const struct serial_rs485 *rs485 = &ep->port.rs485;
+	ktime_t time;
 
 	lockdep_assert_held(&ep->port.lock);
 
-	if (!ep->driving || !emu_wire_is_idle(out))
+	/* Without a pace the position behind the last character decides */
+	if (!ep->driving || (!emu_wire_idle_since(ep->out, &time) && ep->pace))
 		return;
 
+	if (ep->pace)
+		time = ktime_add_ms(time, ep->port.rs485.delay_rts_after_send);
 	ep->driving = false;
-	ep->released = ktime_add_ms(emu_wire_free(out), rs485->delay_rts_after_send);
-	emu_rs485_drive(ep, out, ep->released);
+	ep->drive_end = time;
+	emu_rs485_drive(ep, time);
 }
 
 /**
- * emu_rs485_rx - what an address filter lets through
+ * emu_rs485_rx - filter received characters by address
  * @ep: the port
- * @data: the character with its address bit; without that on return
+ * @data: the character with its address bit, which is cleared
  *
- * Context: the port lock is held.
+ * Context: Caller must hold the port lock.
  * Return: true if the character is for this port.
  */
 bool emu_rs485_rx(struct emu_port *ep, u16 *data)
@@ -186,11 +193,11 @@ bool emu_rs485_rx(struct emu_port *ep, u16 *data)
 }
 
 /**
- * emu_rs485_set_cflag - say whether characters have an address bit
+ * emu_rs485_set_cflag - set or clear ADDRB, the address bit
  * @rs485: the port's settings
- * @cflag: where to say it
+ * @cflag: the flags to change
  *
- * Context: any.
+ * Context: Any context.
  */
 void emu_rs485_set_cflag(const struct serial_rs485 *rs485, tcflag_t *cflag)
 {
@@ -204,7 +211,6 @@ static int emu_rs485_config(struct uart_port *port, struct ktermios *termios,
 			    struct serial_rs485 *rs485)
 {
 	struct emu_port *ep = to_emu_port(port);
-	struct emu_wire *out = ep->looped ? &ep->loop : ep->out;
 	bool had = port->rs485.flags & SER_RS485_ADDRB, has = rs485->flags & SER_RS485_ADDRB;
 
 	ep->driving = false;
@@ -213,27 +219,27 @@ static int emu_rs485_config(struct uart_port *port, struct ktermios *termios,
 	if (termios)
 		emu_rs485_set_cflag(rs485, &termios->c_cflag);
 
-	/* The caller may pass the port's own settings, which are new already then */
+	/* The caller may pass the port's own settings, after changing them */
 	if (rs485 != &port->rs485 && had != has) {
 		ep->format.data_bits += has - had;
 		emu_wire_set_format(ep->out, &ep->format);
-		emu_wire_set_format(&ep->loop, &ep->format);
 	}
 
 	/* Serial core restores the outputs when RS-485 is switched off */
-	if (emu_rs485_is_on(rs485))
-		emu_wire_set_lines(out, emu_port_lines(ep, (port->mctrl & EMU_OUTPUTS &
-							    ~TIOCM_RTS) |
-						       emu_rs485_rts(rs485, false)));
+	if (!emu_rs485_is_on(rs485))
+		return 0;
+	ep->outputs = (port->mctrl & EMU_OUTPUTS & ~TIOCM_RTS) | emu_rs485_rts(rs485, false);
+	if (!ep->looped)
+		emu_wire_set_lines(ep->out, emu_port_lines(ep, ep->outputs));
 
 	return 0;
 }
 
 /**
- * emu_rs485_init - let a port be on an RS-485 line
+ * emu_rs485_init - support RS-485 on a port
  * @ep: the port
  *
- * Context: any.
+ * Context: Any context.
  */
 void emu_rs485_init(struct emu_port *ep)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Serial console emulator: a serial device, a GNSS receiver for example, that a
- * driver in the kernel is to find on a port.
+ * Serial console emulator: a serial device on a port, a GNSS receiver for example, for a
+ * driver in the kernel.
  *
- * Serial core looks for it among the children of the port's device tree node. So
- * there is such a node, with one child, for as long as the port exists. The machine
- * need not have a device tree of its own.
+ * Serial core looks for the serial device among the children of the port's device tree
+ * node. So such a node with one child exists as long as the port does. The machine need
+ * not have a device tree of its own.
  */
 
 #include <linux/cleanup.h>
@@ -15,13 +15,14 @@
 #include <linux/slab.h>
 #include <linux/sprintf.h>
 
-#include "emu.h"
+#include "cable.h"
+#include "serdev.h"
 
 /**
- * struct emu_serdev - what the device tree has for a port
- * @changes: how it got there
- * @port: the node of the port
- * @device: the node of the serial device on it
+ * struct emu_serdev - device tree nodes of a port
+ * @changes: changes that create the nodes
+ * @port: node of the port
+ * @device: node of the serial device on the port
  */
 struct emu_serdev {
 	struct of_changeset changes;
@@ -43,7 +44,7 @@ static int emu_serdev_describe(struct emu_serdev *serdev, unsigned int line,
 	serdev->port = of_changeset_create_node(&serdev->changes, root, name);
 	if (!serdev->port)
 		return -ENOMEM;
-	/* The port's device is made with it, the platform bus need not make another one */
+	/* The port's device uses this node: the platform bus must not create another one */
 	of_node_set_flag(serdev->port, OF_POPULATED);
 	serdev->device = of_changeset_create_node(&serdev->changes, serdev->port, "device");
 	if (!serdev->device)
@@ -65,13 +66,13 @@ static void emu_serdev_free(struct emu_serdev *serdev)
 }
 
 /**
- * emu_serdev_create - describe a serial device on a port that does not exist yet
- * @line: the number of the port
- * @compatible: what the device's driver goes by
+ * emu_serdev_create - create the nodes of a port, which does not exist yet
+ * @line: number of the port
+ * @compatible: compatible string of the serial device
  *
- * Context: process; may sleep.
- * Return: the description, or the error: ENOMEM, ENODEV without a root of the device
- *	tree, or that of of_changeset_apply().
+ * Context: Process context. May sleep.
+ * Return: the nodes, -ENOMEM, -ENODEV without a root of the device tree, or the error of
+ *	of_changeset_apply().
  */
 struct emu_serdev *emu_serdev_create(unsigned int line, const char *compatible)
 {
@@ -94,9 +95,9 @@ struct emu_serdev *emu_serdev_create(unsigned int line, const char *compatible)
 
 /**
  * emu_serdev_destroy - undo emu_serdev_create()
- * @serdev: the description of a serial device, whose port is gone
+ * @serdev: the nodes of a port that was removed
  *
- * Context: process; may sleep.
+ * Context: Process context. May sleep.
  */
 void emu_serdev_destroy(struct emu_serdev *serdev)
 {
@@ -105,11 +106,10 @@ void emu_serdev_destroy(struct emu_serdev *serdev)
 }
 
 /**
- * emu_serdev_fwnode - what describes the port
- * @serdev: the description of a serial device on it
+ * emu_serdev_fwnode - firmware node of the port's device
+ * @serdev: the nodes of the port
  *
- * Context: any.
- * Return: the node, for the device of the port.
+ * Return: the firmware node.
  */
 struct fwnode_handle *emu_serdev_fwnode(struct emu_serdev *serdev)
 {

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,6 +34,31 @@ static inline int make_cable(char *dir, size_t size, const char *prefix)
 	snprintf(dir, size, "%s/%s%d", TOP, prefix, guard.owner);
 
 	return mkdir(dir, 0755);
+}
+
+/* The numbers behind a word at the begin of a line, added up; -1 if it is not there */
+static inline long kernel_counter(const char *path, const char *word)
+{
+	char line[4096], *at, *end;
+	long count = -1, number;
+	FILE *file;
+
+	file = fopen(path, "re");
+	while (file && count < 0 && fgets(line, sizeof(line), file)) {
+		at = line + strspn(line, " ");
+		if (strncmp(at, word, strlen(word)))
+			continue;
+		count = 0;
+		at += strlen(word);
+		while (number = strtol(at, &end, 10), end != at) {
+			count += number;
+			at = end;
+		}
+	}
+	if (file)
+		fclose(file);
+
+	return count;
 }
 
 static inline const char *in_dir(const char *dir, const char *name)

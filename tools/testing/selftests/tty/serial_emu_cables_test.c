@@ -64,7 +64,7 @@ TEST_F(cable, joins_two_ports)
 
 TEST_F(cable, comes_and_goes)
 {
-	char tty[64], path[128];
+	char tty[64], path[128], device[128];
 	int i;
 
 	ASSERT_EQ(0, make_pair(self->dir));
@@ -75,9 +75,14 @@ TEST_F(cable, comes_and_goes)
 		/* What is so already stays so */
 		EXPECT_EQ(0, set(self->dir, "live", "1"));
 		EXPECT_STREQ(tty, get(self->dir, "a/tty"));
+		snprintf(device, sizeof(device), GUARD_DEVICES "%s",
+			 get(self->dir, "a/dev_name"));
+		EXPECT_EQ(0, access(device, F_OK));
 		ASSERT_EQ(0, set(self->dir, "live", "0"));
 		EXPECT_EQ(0, set(self->dir, "live", "0"));
 		EXPECT_STREQ("", get(self->dir, "a/tty"));
+		EXPECT_STREQ("", get(self->dir, "a/dev_name"));
+		EXPECT_NE(0, access(device, F_OK));
 		EXPECT_NE(0, access(path, F_OK));
 		ASSERT_EQ(0, set(self->dir, "live", "1"));
 	}
@@ -115,7 +120,7 @@ TEST_F(cable, pace_of_a_loop)
 	/* Twelve seconds */
 	begin = serial_now_ms();
 	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
-	ASSERT_EQ(0, set(self->dir, "pace", "0"));
+	ASSERT_EQ(0, set(self->dir, "pace", "max"));
 	EXPECT_EQ(sizeof(got), serial_read(self->a, got, sizeof(got)));
 	EXPECT_GT(11000, serial_now_ms() - begin);
 	EXPECT_EQ(0, memcmp(data, got, sizeof(got)));
@@ -152,9 +157,10 @@ TEST_F(cable, wiring)
 	EXPECT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS | TIOCM_RNG, TIOCM_DSR | TIOCM_RNG));
 }
 
-/* What a port's own output drives comes after what it sent before */
-TEST_F(cable, wiring_keeps_the_order)
+/* An edge does not wait for what is in the FIFO, nor for what is in the buffer */
+TEST_F(cable, edges_act_at_once)
 {
+	long begin;
 	int cts;
 
 	ASSERT_EQ(0, make(self->dir, "a"));
@@ -168,11 +174,15 @@ TEST_F(cable, wiring_keeps_the_order)
 	cts = serial_icount(self->a).cts;
 	/* A third of a second */
 	ASSERT_EQ(10, serial_write(self->a, "0123456789", 10));
+	begin = serial_now_ms();
 	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_RTS));
-	EXPECT_TRUE(serial_lines_stay(self->a, TIOCM_CTS, TIOCM_CTS));
-	ASSERT_EQ(0, serial_drain(self->a));
 	EXPECT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, 0));
+	if (serial_time_is_virtual())
+		EXPECT_GT(20, serial_now_ms() - begin);
 	EXPECT_EQ(cts + 1, serial_icount(self->a).cts);
+	ASSERT_EQ(0, serial_drain(self->a));
+	if (serial_time_is_virtual())
+		EXPECT_LT(300, serial_now_ms() - begin);
 }
 
 TEST_F(cable, needs_all_of_its_ends)
@@ -230,12 +240,14 @@ TEST_F(cable, refuses_what_is_invalid)
 		{ "topology", "star", -EINVAL },
 		{ "topology", "\n", -EINVAL },
 		{ "pace", "-1", -EINVAL },
+		{ "pace", "0", -EINVAL },
 		{ "pace", "fast", -EINVAL },
 		{ "pace", "100001", -EINVAL },
 		{ "pace", "99999999999999999999", -ERANGE },
 		{ "plugged", "2x", -EINVAL },
 		{ "live", "maybe", -EINVAL },
 		{ "a/tty", "ttyEMU0", -EACCES },
+		{ "a/dev_name", "serial-emu.0", -EACCES },
 		{ "a/cts", "rts", -EINVAL },
 		{ "a/dsr", "peer-cts", -EINVAL },
 		{ "a/dcd", "1", -EINVAL },
@@ -275,6 +287,9 @@ TEST_F(cable, names)
 	EXPECT_EQ(-ENAMETOOLONG, make(TOP, name));
 	ASSERT_EQ(0, make(self->dir, "a"));
 	EXPECT_EQ(-EEXIST, make(self->dir, "a"));
+	EXPECT_EQ(-EEXIST, make(self->dir, "pace"));
+	EXPECT_EQ(-EEXIST, make(self->dir, "faults"));
+	EXPECT_EQ(-EEXIST, make(self->dir, "tap"));
 	EXPECT_EQ(-EEXIST, make(TOP, strrchr(self->dir, '/') + 1));
 	EXPECT_EQ(-ENOENT, make(self->dir, "none/a"));
 
@@ -284,6 +299,26 @@ TEST_F(cable, names)
 	EXPECT_EQ(0, set(self->dir, "live", "1"));
 	EXPECT_EQ(0, set(self->dir, "live", "0"));
 	EXPECT_EQ(0, unmake(self->dir, name));
+}
+
+/* A name is part of a path in /dev and of a line of a uevent, whatever the end is */
+TEST_F(cable, names_that_no_device_can_have)
+{
+	static const char *const names[] = {
+		"!", "a!b", "\n", "a\nDEVNAME=null", "a\tb", "\033[2J", "a\177",
+	};
+	char name[64];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		EXPECT_EQ(-EINVAL, make(self->dir, names[i])) TH_LOG("end %u", i);
+		snprintf(name, sizeof(name), "%s%s", strrchr(self->dir, '/') + 1, names[i]);
+		EXPECT_EQ(-EINVAL, make(TOP, name)) TH_LOG("cable %u", i);
+		unmake(TOP, name);
+		unmake(self->dir, names[i]);
+	}
+	EXPECT_EQ(0, make(self->dir, "a b=\\\303\244"));
+	EXPECT_EQ(0, unmake(self->dir, "a b=\\\303\244"));
 }
 
 /* Those that are there without anybody having made them stay */
@@ -401,10 +436,16 @@ TEST_F(cable, sleepers_wake_up)
 /* The driver may have been unbound from a port before */
 TEST_F(cable, without_its_driver)
 {
-	char number[64];
+	char number[80], tty[64];
 
 	ASSERT_EQ(0, make_pair(self->dir));
-	snprintf(number, sizeof(number), "serial-emu.%s", get(self->dir, "a/tty") + 6);
+	snprintf(tty, sizeof(tty), "%s", get(self->dir, "a/tty"));
+	snprintf(number, sizeof(number), "serial-emu.%s", tty + strlen("ttyEMU"));
+	ASSERT_EQ(0, serial_write_file(DRIVER "unbind", number));
+	EXPECT_STREQ("", get(self->dir, "a/tty"));
+	EXPECT_STRNE("", get(self->dir, "b/tty"));
+	ASSERT_EQ(0, serial_write_file(DRIVER "bind", number));
+	EXPECT_STREQ(tty, get(self->dir, "a/tty"));
 	ASSERT_EQ(0, serial_write_file(DRIVER "unbind", number));
 	ASSERT_EQ(0, set(self->dir, "live", "0"));
 	ASSERT_EQ(0, set(self->dir, "live", "1"));
@@ -424,10 +465,10 @@ TEST_F(cable, attribute_outlives_its_directory)
 	int fd;
 
 	ASSERT_EQ(0, make(self->dir, "a"));
-	fd = open(in_dir(self->dir, "a/rx_fifo"), O_WRONLY | O_CLOEXEC);
+	fd = open(in_dir(self->dir, "a/cts"), O_WRONLY | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, unmake(self->dir, "a"));
-	EXPECT_EQ(-1, write(fd, "8", 1));
+	EXPECT_EQ(-1, write(fd, "on", 2));
 	EXPECT_EQ(ENOENT, errno);
 	close(fd);
 }
@@ -466,7 +507,7 @@ static int task_switch_live(void *arg)
 }
 
 /* If that end is a program just now */
-static void use_far(const char *dir)
+static void use_chardev(const char *dir)
 {
 	static char data[SERIAL_EMU_READ_SIZE];
 	char path[PATH_MAX];
@@ -502,7 +543,7 @@ static int task_use_ports(void *arg)
 	int fd;
 
 	while (serial_now_ms() < stress_end) {
-		use_far(arg);
+		use_chardev(arg);
 		use_console(arg);
 		fd = open_end(arg, serial_now_ns() % 2 ? "a/tty" : "b/tty");
 		if (fd < 0)
@@ -523,11 +564,11 @@ static int task_use_ports(void *arg)
 static int task_set_attributes(void *arg)
 {
 	while (serial_now_ms() < stress_end) {
-		set(arg, "pace", serial_now_ns() % 2 ? "0" : "1000");
+		set(arg, "pace", serial_now_ns() % 2 ? "max" : "1000");
 		set(arg, "plugged", serial_now_ns() % 2 ? "0" : "1");
 		set(arg, "a/cts", "self-rts");
 		set(arg, "b/rx_fifo", "1");
-		set(arg, "b/kind", serial_now_ns() % 2 ? "tty" : "fd");
+		set(arg, "b/kind", serial_now_ns() % 2 ? "tty" : "chardev");
 		get(arg, "a/tty");
 	}
 
@@ -570,7 +611,7 @@ TEST_F_TIMEOUT(cable, many_hands, 3600)
 TEST_F(cable, begins_unplugged)
 {
 	ASSERT_EQ(0, set(self->dir, "plugged", "0"));
-	ASSERT_EQ(0, set(self->dir, "pace", "0"));
+	ASSERT_EQ(0, set(self->dir, "pace", "max"));
 	ASSERT_EQ(0, make_pair(self->dir));
 	self->a = open_end(self->dir, "a/tty");
 	self->b = open_end(self->dir, "b/tty");
@@ -578,7 +619,7 @@ TEST_F(cable, begins_unplugged)
 	ASSERT_EQ(4, serial_write(self->a, "lost", 4));
 	ASSERT_EQ(0, serial_drain(self->a));
 	EXPECT_TRUE(serial_nothing_arrives(self->b));
-	EXPECT_STREQ("0", get(self->dir, "pace"));
+	EXPECT_STREQ("max", get(self->dir, "pace"));
 
 	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
 	EXPECT_TRUE(serial_wait_lines(self->b, SERIAL_INPUTS, SERIAL_INPUTS));
@@ -617,6 +658,213 @@ TEST_F(cable, plug_in_the_middle_of_a_character)
 	EXPECT_TRUE(is_cut(c)) TH_LOG("%02x", c);
 	ASSERT_EQ(1, write(self->a, "x", 1));
 	EXPECT_TRUE(serial_arrives(self->b, "x", 1));
+}
+
+/* Both ports of a live pair, at 9600 bits per second */
+static bool open_pair(const char *dir, int *a, int *b)
+{
+	*a = open_end(dir, "a/tty");
+	*b = open_end(dir, "b/tty");
+
+	return *a >= 0 && *b >= 0 && !serial_set_speed(*a, 9600) && !serial_set_speed(*b, 9600);
+}
+
+/* Characters that are over when the plug is pulled out are received */
+TEST_F(cable, plug_spares_what_is_over)
+{
+	unsigned char data[12] = { }, got[sizeof(data)];
+	size_t count, i;
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	ASSERT_TRUE(open_pair(self->dir, &self->a, &self->b));
+	/* A character takes 4.2 ms: five of them, and a half */
+	ASSERT_EQ(0, serial_set_speed(self->a, 2400));
+	ASSERT_EQ(0, serial_set_speed(self->b, 2400));
+	ASSERT_EQ(8, serial_write(self->a, data, 8));
+	serial_sleep_ms(23);
+	ASSERT_EQ(0, set(self->dir, "plugged", "0"));
+	count = serial_read_ms(self->b, got, sizeof(got), SERIAL_QUIET_MS);
+	EXPECT_LE(6, count);
+	for (i = 0; i + 1 < count; i++)
+		EXPECT_EQ(0, got[i]);
+	if (serial_time_is_virtual()) {
+		EXPECT_EQ(6, count);
+		EXPECT_TRUE(is_cut(got[count - 1])) TH_LOG("%02x", got[count - 1]);
+	}
+
+	/* A character of ones without its start bit looks like an idle line */
+	memset(data, 0xff, sizeof(data));
+	ASSERT_EQ(0, serial_drain(self->a));
+	ASSERT_EQ(12, serial_write(self->a, data, 12));
+	serial_sleep_ms(23);
+	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+	count = serial_read_ms(self->b, got, sizeof(got), SERIAL_QUIET_MS);
+	EXPECT_GE(6, count);
+	EXPECT_EQ(0, memcmp(data, got, count));
+	if (serial_time_is_virtual())
+		EXPECT_EQ(6, count);
+}
+
+static bool hears_itself(int fd, const char *text)
+{
+	return serial_write(fd, text, strlen(text)) == strlen(text) &&
+	       serial_arrives(fd, text, strlen(text));
+}
+
+/* The loopback mode is inside the UART: the plug does not matter to it */
+TEST_F(cable, loop_without_the_plug)
+{
+	static const char *const paces[] = { "100", "max" };
+	int i;
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	ASSERT_TRUE(open_pair(self->dir, &self->a, &self->b));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, set(self->dir, "pace", paces[i]));
+		ASSERT_EQ(0, set(self->dir, "plugged", "0"));
+		ASSERT_EQ(0, serial_lines_on(self->a, TIOCM_LOOP));
+		EXPECT_TRUE(hears_itself(self->a, "inside"));
+		EXPECT_EQ(0, serial_send_break(self->a, 20));
+		EXPECT_TRUE(serial_arrives(self->a, "\0", 1));
+		ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_LOOP));
+		ASSERT_EQ(4, serial_write(self->a, "lost", 4));
+		ASSERT_EQ(0, serial_drain(self->a));
+		EXPECT_TRUE(serial_nothing_arrives(self->a));
+		EXPECT_TRUE(serial_nothing_arrives(self->b));
+
+		ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+		ASSERT_EQ(7, serial_write(self->a, "outside", 7));
+		EXPECT_TRUE(serial_arrives(self->b, "outside", 7));
+		ASSERT_EQ(7, serial_write(self->b, "outside", 7));
+		EXPECT_TRUE(serial_arrives(self->a, "outside", 7));
+	}
+}
+
+/* Characters that are over when the loopback mode begins or ends are received */
+TEST_F(cable, loop_in_the_middle)
+{
+	unsigned char data[300], got[sizeof(data)];
+	size_t looped, rest;
+
+	/* Characters of ones have no edge but that of the start bit, by which all are found */
+	memset(data, 0xff, sizeof(data));
+	ASSERT_EQ(0, make_pair(self->dir));
+	ASSERT_TRUE(open_pair(self->dir, &self->a, &self->b));
+	ASSERT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS, SERIAL_INPUTS));
+	/* With all of these no input changes that would have the FIFO emptied */
+	ASSERT_EQ(0, serial_lines_on(self->a, SERIAL_OUTPUTS | TIOCM_OUT2 | TIOCM_LOOP));
+	ASSERT_EQ(3, serial_write(self->a, "abc", 3));
+	serial_sleep_ms(4);
+	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_LOOP));
+	if (serial_time_is_virtual())
+		EXPECT_TRUE(serial_arrives(self->a, "abc", 3));
+	serial_flush(self->a, TCIOFLUSH);
+
+	/* The character that is under way may be lost to both, and one that begins just then */
+	ASSERT_EQ(0, serial_lines_on(self->a, TIOCM_LOOP));
+	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
+	serial_sleep_ms(100);
+	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_LOOP));
+	ASSERT_EQ(0, serial_drain(self->a));
+	looped = serial_read_ms(self->a, got, sizeof(got), SERIAL_QUIET_MS);
+	rest = serial_read_ms(self->b, got, sizeof(got), SERIAL_QUIET_MS);
+	EXPECT_LE(sizeof(data) - 2, looped + rest) TH_LOG("%zu and %zu", looped, rest);
+
+	ASSERT_EQ(sizeof(data), serial_write(self->b, data, sizeof(data)));
+	serial_sleep_ms(100);
+	ASSERT_EQ(0, serial_lines_on(self->a, TIOCM_LOOP));
+	rest = serial_read_ms(self->a, got, sizeof(got), SERIAL_QUIET_MS);
+	/* One takes 1.04 ms, where no transmitter is late */
+	if (serial_time_is_virtual())
+		EXPECT_LE(95, rest) TH_LOG("%zu", rest);
+	ASSERT_EQ(0, serial_drain(self->b));
+}
+
+/* The far end takes nothing off the wire of a port in loopback mode */
+TEST_F(cable, loop_stands_still)
+{
+	static const char *const paces[] = { "100", "max" };
+	char data[200];
+	int i, count;
+
+	memset(data, 'x', sizeof(data));
+	ASSERT_EQ(0, make_pair(self->dir));
+	ASSERT_TRUE(open_pair(self->dir, &self->a, &self->b));
+	ASSERT_EQ(0, serial_lines_on(self->a, TIOCM_LOOP));
+	for (i = 0; i < 2; i++) {
+		/* With a pace there is room in the FIFO for so many */
+		count = i ? sizeof(data) : 16;
+		ASSERT_EQ(0, set(self->dir, "pace", paces[i]));
+		ASSERT_EQ(0, set(self->dir, "a/rx_stall", "1"));
+		ASSERT_EQ(count, serial_write(self->a, data, count));
+		EXPECT_TRUE(serial_nothing_arrives(self->a));
+		/* Have the driver look at both wires */
+		ASSERT_EQ(0, serial_lines_off(self->b, TIOCM_RTS));
+		ASSERT_EQ(0, serial_lines_on(self->b, TIOCM_RTS));
+		/* And the far end read its own wire, and this one again */
+		ASSERT_EQ(0, serial_lines_on(self->b, TIOCM_LOOP));
+		ASSERT_EQ(0, serial_lines_off(self->b, TIOCM_LOOP));
+		EXPECT_TRUE(serial_nothing_arrives(self->b));
+		ASSERT_EQ(0, set(self->dir, "a/rx_stall", "0"));
+		EXPECT_TRUE(serial_arrives(self->a, data, count));
+		EXPECT_TRUE(serial_nothing_arrives(self->b));
+	}
+}
+
+/* A character without a receiver costs no interrupt of its own, and takes its time */
+TEST_F(cable, far_end_was_never_open)
+{
+	static char data[3840];
+	long begin, count;
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	self->a = open_end(self->dir, "a/tty");
+	ASSERT_LE(0, self->a);
+	ASSERT_EQ(0, serial_set_speed(self->a, 9600));
+	begin = serial_now_ms();
+	count = kernel_counter("/proc/softirqs", "HRTIMER:");
+	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
+	ASSERT_EQ(0, serial_drain(self->a));
+	begin = serial_now_ms() - begin;
+	count = kernel_counter("/proc/softirqs", "HRTIMER:") - count;
+	EXPECT_LE(4000, begin);
+	/* Others have timers as well, and in real time they are late */
+	if (!serial_time_is_virtual())
+		return;
+	EXPECT_GE(4030, begin) TH_LOG("%ld ms", begin);
+	EXPECT_LT(0, count);
+	EXPECT_GE((long)sizeof(data) / 8, count);
+}
+
+/* The receiver of a port that is opened is due as early as at any other time */
+TEST_F(cable, open_while_data_arrive)
+{
+	char data[60];
+	size_t count;
+	long begin;
+	int i;
+
+	memset(data, 'x', sizeof(data));
+	ASSERT_EQ(0, make_pair(self->dir));
+	ASSERT_TRUE(open_pair(self->dir, &self->a, &self->b));
+	for (i = 0; i < 8; i++) {
+		close(self->b);
+		ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
+		serial_sleep_ms(20 + 2 * i);
+		begin = serial_now_ms();
+		self->b = serial_open(in_dir("/dev", get(self->dir, "b/tty")));
+		ASSERT_LE(0, self->b);
+		count = serial_read_ms(self->b, data, 1, SERIAL_QUIET_MS);
+		begin = serial_now_ms() - begin;
+		/* Eight characters, after the rest of the one that is under way */
+		if (serial_time_is_virtual()) {
+			EXPECT_EQ(1, count);
+			EXPECT_GE(10, begin) TH_LOG("%ld ms", begin);
+		}
+		ASSERT_EQ(0, serial_drain(self->a));
+		serial_sleep_ms(20);
+		ASSERT_EQ(0, serial_flush(self->b, TCIFLUSH));
+	}
 }
 
 /* What the kernel could give to whoever asks, in KiB */

@@ -72,7 +72,7 @@ FIXTURE_SETUP(console)
 	serial_write_file(PRINTK, "8");
 
 	/* Who does not listen all the time is to get everything nevertheless */
-	serial_set_pace(&paths, 0);
+	serial_set_pace(&paths, SERIAL_PACE_MAX);
 	self->peer = serial_open(self->peer_path);
 	ASSERT_LE(0, self->peer);
 	ASSERT_EQ(0, serial_set_raw(self->peer));

@@ -229,7 +229,7 @@ static const struct step ways[][MAX_STEPS] = {
 		{ CABLE "/live", "1", "0" },
 	}, {
 		{ CABLE }, { CABLE "/a" }, { CABLE "/b" },
-		{ CABLE "/b/kind", "fd", "tty" },
+		{ CABLE "/b/kind", "chardev", "tty" },
 		{ CABLE "/live", "1", "0" },
 	},
 };
@@ -316,7 +316,7 @@ TEST_F_TIMEOUT(fault, console, 600)
 	if (!step_left_nothing(&step, count_things()))
 		SKIP(return, "is a console");
 	/* What it prints, nobody hears, and it is over soon */
-	ASSERT_TRUE(serial_set_pace(&self->paths, 0));
+	ASSERT_TRUE(serial_set_pace(&self->paths, SERIAL_PACE_MAX));
 	ASSERT_LE(0, step_fail(self->nth, &step, &failed));
 	EXPECT_LT(0, failed);
 	EXPECT_EQ(0, step_undo(&step));
@@ -339,7 +339,7 @@ static int make_live(char *dir, size_t size, int i)
 	snprintf(name, sizeof(name), "memory%d-", i);
 
 	return make_cable(dir, size, name) ?: make(dir, "a") ?: make(dir, "b") ?:
-	       set(dir, "pace", "0") ?: set(dir, "live", "1");
+	       set(dir, "pace", "max") ?: set(dir, "live", "1");
 }
 
 static int remove_cables(char (*dir)[64])

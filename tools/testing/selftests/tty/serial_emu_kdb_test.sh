@@ -24,7 +24,7 @@ skip()
 # What kdb printed while these commands were typed at it
 debug()
 {
-	echo > $DEBUGFS/console
+	echo > $DEBUGFS/clear
 	printf "$1" > $DEBUGFS/poll_input
 	shift
 	"$@"
@@ -98,7 +98,7 @@ test_far_end()
 	exec 3<> $PEER
 	debug 'version\n' type_at_the_far_end
 	exec 3>&-
-	echo 0 > $CABLE/pace
+	echo max > $CABLE/pace
 	printed 'kdb> version' && printed 'kdb> go'
 }
 
@@ -140,8 +140,7 @@ debug_elsewhere()
 	echo "<3>kdb is next" > /dev/kmsg
 	appears 'kdb is next' "$dir/console" || return 1
 	for i in {1..10}; do
-		echo > "$dir/console"
-		echo > "$dir/records"
+		echo > "$dir/clear"
 		debug 'version\ngo\n' true
 		tr -d '\r' < "$dir/console" > "$OUTPUT"
 		! printed 'kdb> ' || break
@@ -174,7 +173,7 @@ keep "$CABLE/pace" /proc/sys/kernel/sysrq
 OUTPUT=$(mktemp)
 at_end rm "$OUTPUT"
 
-echo 0 > $CABLE/pace
+echo max > $CABLE/pace
 exec 4<> /dev/$TTY
 at_end eval "echo > $KGDBOC"
 echo $TTY > $KGDBOC || skip "kgdboc does not take $TTY"

@@ -21,6 +21,7 @@
 /* For so long it is observed whether processors go on, and how many of them are */
 #define TICK_MS		5000
 #define MAX_CPUS	4
+#define SYSRQ		"/proc/sys/kernel/sysrq"
 #define LONG_MESSAGE	"three seconds and more on a line of three hundred bits per second, as they were"
 #define FLOOD_FORMAT	"<6>flood %05d, a line of some length so that it fills the buffers"
 
@@ -29,6 +30,7 @@ FIXTURE(printk)
 	char dir[64];
 	char sysfs[64];
 	char printk[SETTING_MAX];
+	char sysrq[SETTING_MAX];
 	int line;
 	int peer_line;
 	int peer;
@@ -94,19 +96,18 @@ FIXTURE_SETUP(printk)
 	if (why)
 		SKIP(return, "%s", why);
 	if (access("/sys/kernel/debug/serial-emu", F_OK))
-		SKIP(return, "no debugfs");
+		SKIP(return, "needs debugfs and CONFIG_SERIAL_EMU_CONSOLE");
 	read_from(PRINTK, self->printk, sizeof(self->printk));
+	read_from(SYSRQ, self->sysrq, sizeof(self->sysrq));
 	serial_write_file(PRINTK, "8");
 
 	ASSERT_EQ(0, make_cable(self->dir, sizeof(self->dir), "printk"));
 	ASSERT_EQ(0, make(self->dir, "a"));
 	ASSERT_EQ(0, make(self->dir, "b"));
-	ASSERT_EQ(0, set(self->dir, "pace", "0"));
+	ASSERT_EQ(0, set(self->dir, "pace", "max"));
 	ASSERT_EQ(0, set(self->dir, "live", "1"));
 	self->line = line_of(self->dir, "a/tty");
 	self->peer_line = line_of(self->dir, "b/tty");
-	if (access(debug_file(self->line, "console"), F_OK))
-		SKIP(return, "needs CONFIG_SERIAL_EMU_CONSOLE");
 	self->tty = open_end(self->dir, "a/tty");
 	self->peer = open_end(self->dir, "b/tty");
 	ASSERT_LE(0, self->tty);
@@ -122,6 +123,8 @@ FIXTURE_TEARDOWN(printk)
 	unmake(self->dir, "b");
 	if (self->printk[0])
 		serial_write_file(PRINTK, self->printk);
+	if (self->sysrq[0])
+		serial_write_file(SYSRQ, self->sysrq);
 	if (self->dir[0])
 		EXPECT_EQ(0, rmdir(self->dir));
 }
@@ -335,6 +338,8 @@ TEST_F(printk, open_waits_while_the_console_ends)
  * @begin: line, takeover or unsafe
  * @end: line, open or lost
  * @len: characters
+ * @ended: in nanoseconds
+ * @caller: the PID of who called printk(), -1 if that is unknown
  */
 struct record {
 	unsigned long number;
@@ -345,6 +350,8 @@ struct record {
 	char begin[16];
 	char end[16];
 	unsigned int len;
+	unsigned long long ended;
+	int caller;
 };
 
 /* The record that has this text; false if there is none */
@@ -357,9 +364,9 @@ static bool find_record(int line, const char *text, struct record *record)
 	for (found = strstr(buf, text); found > buf && found[-1] != '\n'; found--)
 		;
 
-	return sscanf(found, "%lu %llu %u %15s %15s %15s %15s %u", &record->number, &record->time,
-		      &record->cpu, record->context, record->prio, record->begin, record->end,
-		      &record->len) == 8;
+	return sscanf(found, "%lu %llu %u %15s %15s %15s %15s %u %llu %d", &record->number,
+		      &record->time, &record->cpu, record->context, record->prio, record->begin,
+		      record->end, &record->len, &record->ended, &record->caller) == 10;
 }
 
 TEST_F(printk, records_tell_how_it_was_printed)
@@ -393,16 +400,41 @@ TEST_F(printk, memory_can_be_cleared)
 
 	ASSERT_TRUE(begin_console(self->line, self->peer));
 	ASSERT_TRUE(find_record(self->line, "a new console is here", &record));
-	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "records"), "\n"));
-	EXPECT_FALSE(find_record(self->line, "a new console is here", &record));
-	EXPECT_TRUE(is_in_file(debug_file(self->line, "console"), "a new console is here"));
-	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "console"), "\n"));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "clear"), "\n"));
 	EXPECT_FALSE(is_in_file(debug_file(self->line, "console"), "a new console is here"));
+	EXPECT_FALSE(find_record(self->line, "a new console is here", &record));
 
 	ASSERT_EQ(0, say("<3>a message after that"));
 	ASSERT_TRUE(hear(self->peer, "a message after that\r\n"));
 	EXPECT_TRUE(find_record(self->line, "a message after that", &record));
 	EXPECT_TRUE(is_in_file(debug_file(self->line, "console"), "a message after that"));
+}
+
+/* A kernel that is locked down refuses to read a file of debugfs that is more than this */
+TEST_F(printk, memory_is_read_only)
+{
+	static const char *const names[] = { "console", "records", "dropped" };
+	struct stat stat_buf;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		ASSERT_EQ(0, stat(debug_file(self->line, names[i]), &stat_buf));
+		EXPECT_EQ(0400, stat_buf.st_mode & 07777) TH_LOG("%s", names[i]);
+		EXPECT_NE(0, serial_write_file(debug_file(self->line, names[i]), "\n"));
+	}
+	ASSERT_EQ(0, stat(debug_file(self->line, "clear"), &stat_buf));
+	EXPECT_EQ(0200, stat_buf.st_mode & 07777);
+}
+
+/* What is printed cannot be taken for an escape sequence */
+TEST_F(printk, records_escape_backslashes)
+{
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	/* /dev/kmsg prints a backslash as it is */
+	ASSERT_EQ(0, say("<3>no newline: \\r\\n here"));
+	ASSERT_TRUE(hear(self->peer, " here\r\n"));
+	EXPECT_TRUE(is_in_file(debug_file(self->line, "records"),
+			       "no newline: \\\\r\\\\n here\\r\\n\n"));
 }
 
 /* Other consoles of the machine may be slow, too */
@@ -598,9 +630,9 @@ TEST_F_TIMEOUT(printk, stuck_transmitter_stops_nobody, FLOOD_TIMEOUT)
 	struct flood flood = { .lines = BURST_LINES, .line = self->line, .stuck = true };
 	long before, begin, free;
 
+	ASSERT_TRUE(begin_console(self->line, self->peer));
 	ASSERT_EQ(-EINVAL, serial_write_file(debug_file(self->line, "stuck_ms"), "10001"));
 	ASSERT_EQ(-EINVAL, serial_write_file(debug_file(self->line, "stuck_ms"), "long"));
-	ASSERT_TRUE(begin_console(self->line, self->peer));
 	before = dropped(self->line);
 	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "stuck_ms"), "10000"));
 	hear_all(self->peer);
@@ -611,7 +643,7 @@ TEST_F_TIMEOUT(printk, stuck_transmitter_stops_nobody, FLOOD_TIMEOUT)
 	EXPECT_TRUE(serial_nothing_arrives(self->peer));
 
 	/* It takes no longer than without that console. The log may have a flood already. */
-	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "console"), "\n"));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "clear"), "\n"));
 	begin = serial_now_ms();
 	ASSERT_EQ(0, say_lines(&flood));
 	EXPECT_TRUE(is_printed(self->line, "flood is over\r\n"));
@@ -649,6 +681,10 @@ TEST_F(printk, stuck_is_lost_time)
 	char data[40], got[40];
 	long begin;
 
+	/* So that there are the files of a console, and nothing is printed */
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(0, set_console(self->line, "N"));
+	hear_all(self->peer);
 	memset(data, 'x', sizeof(data));
 	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 110));
 	begin = serial_now_ms();
@@ -676,6 +712,34 @@ TEST_F_TIMEOUT(printk, slow_console_can_be_ended, FLOOD_TIMEOUT)
 	TH_LOG("%ld ms", begin);
 	EXPECT_GT(3 * serial_limit_ms(), begin);
 	EXPECT_FALSE(is_console(self->line));
+}
+
+/*
+ * A transmitter takes characters in bursts, which at 50 baud are seconds apart, and more
+ * so if there is no receiver whose FIFO has to be emptied meanwhile.
+ */
+TEST_F_TIMEOUT(printk, slow_console_is_not_stalled, FLOOD_TIMEOUT)
+{
+	char text[112];
+	long before;
+	int i;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	hear_all(self->peer);
+	before = dropped(self->line);
+	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 50));
+	close(self->peer);
+	self->peer = -1;
+	for (i = 0; i < BURST_LINES; i++) {
+		snprintf(text, sizeof(text), FLOOD_FORMAT, i);
+		ASSERT_EQ(0, say(text));
+		/* printk's own memory is not to be the one that overflows */
+		if (i % 50 == 0)
+			serial_sleep_ms(50);
+	}
+	serial_sleep_ms(5000);
+	EXPECT_EQ(before, dropped(self->line));
+	EXPECT_EQ(0, set_console(self->line, "N"));
 }
 
 /* A port that becomes a console is as its tty is, not as it was when it was one before */
@@ -759,6 +823,44 @@ TEST_F(printk, flow_control_outlives_the_console)
 	EXPECT_TRUE(hear(self->peer, "the last message that waits\r\n"));
 }
 
+/* Also on a port that was closed before it became a console: its receiver is off */
+TEST_F(printk, flow_control_of_a_closed_port)
+{
+	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 115200));
+	ASSERT_EQ(0, serial_change_cflag(self->tty, 0, CRTSCTS));
+	close(self->tty);
+	self->tty = -1;
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(0, serial_lines_off(self->peer, TIOCM_RTS));
+	hear_all(self->peer);
+	ASSERT_EQ(0, say("<3>a message of a closed port"));
+	ASSERT_TRUE(is_printed(self->line, "a message of a closed port\r\n"));
+	EXPECT_TRUE(serial_nothing_arrives(self->peer));
+	ASSERT_EQ(0, serial_lines_on(self->peer, TIOCM_RTS));
+	EXPECT_TRUE(hear(self->peer, "a message of a closed port\r\n"));
+}
+
+/* The FIFO may have a break, the key behind it, and data before and after them */
+TEST_F(printk, sysrq_among_data)
+{
+	/* Without sysctl it is as the kernel's configuration or command line says */
+	serial_write_file(SYSRQ, "1");
+	if (access("/proc/sysrq-trigger", F_OK))
+		SKIP(return, "needs CONFIG_MAGIC_SYSRQ");
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	hear_all(self->peer);
+	/* Eight characters, of 4.2 ms each, make the FIFO due */
+	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 2400));
+	ASSERT_EQ(5, serial_write(self->peer, "first", 5));
+	ASSERT_EQ(0, serial_drain(self->peer));
+	ASSERT_EQ(0, ioctl(self->peer, TIOCSBRK));
+	serial_sleep_ms(5);
+	ASSERT_EQ(0, ioctl(self->peer, TIOCCBRK));
+	ASSERT_EQ(16, serial_write(self->peer, "hdata of the tty", 16));
+	EXPECT_TRUE(hear(self->peer, "sysrq: HELP"));
+	EXPECT_TRUE(serial_arrives(self->tty, "firstdata of the tty", 20));
+}
+
 /* Nobody would see what is sent during a break */
 TEST_F(printk, break_has_the_console_wait)
 {
@@ -817,7 +919,7 @@ TEST_F_TIMEOUT(printk, cts_is_never_given, FLOOD_TIMEOUT)
 	before = dropped(self->line);
 	ASSERT_EQ(0, serial_lines_off(self->peer, TIOCM_RTS));
 	ASSERT_TRUE(serial_wait_lines(self->tty, TIOCM_CTS, 0));
-	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "console"), "\n"));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "clear"), "\n"));
 	ASSERT_EQ(0, say_lines(&flood));
 	/* The last of it is kept, and the oldest makes room for it */
 	EXPECT_TRUE(is_printed(self->line, "flood is over\r\n"));
@@ -834,8 +936,8 @@ TEST_F(printk, lingers_where_it_is_unsafe)
 {
 	struct record first, second;
 
-	ASSERT_EQ(-EINVAL, serial_write_file(debug_file(self->line, "unsafe_us"), "10000001"));
 	ASSERT_TRUE(begin_console(self->line, self->peer));
+	ASSERT_EQ(-EINVAL, serial_write_file(debug_file(self->line, "unsafe_us"), "10000001"));
 	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "unsafe_us"), "400000"));
 	ASSERT_EQ(0, say("<3>the first record"));
 	ASSERT_EQ(0, say("<3>the second record"));
@@ -845,6 +947,8 @@ TEST_F(printk, lingers_where_it_is_unsafe)
 	ASSERT_TRUE(find_record(self->line, "the second record", &second));
 	/* A delay that is a loop of instructions may be shorter than what was asked for */
 	EXPECT_LE(80000000, second.time - first.time);
+	EXPECT_LE(80000000, first.ended - first.time);
+	EXPECT_GE(second.time, first.ended);
 }
 
 /* All processors, one of which prints, are asked for their stacks, most by an NMI */
@@ -862,12 +966,15 @@ TEST_F_TIMEOUT(printk, nmi_while_the_thread_prints, FLOOD_TIMEOUT)
 		SKIP(return, "needs CONFIG_MAGIC_SYSRQ");
 	ASSERT_TRUE(begin_console(self->line, self->peer));
 	/* The log may have such lines already */
-	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "console"), "\n"));
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "clear"), "\n"));
 	/* It goes on for seconds when the task is done, and there is nothing else to do */
 	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "unsafe_us"), "20000"));
 	serial_task_seconds = FLOOD_TIMEOUT;
 	task = serial_start(task_flood, &flood);
 	EXPECT_EQ(0, serial_task_result_ms(&task, 240000));
+	/* Interrupts that had to wait come between two records: the NMI is not to be there */
+	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "unsafe_us"), "2000000"));
+	serial_sleep_ms(500);
 	ASSERT_EQ(0, serial_write_file("/proc/sysrq-trigger", "l"));
 	ASSERT_EQ(0, serial_write_file(debug_file(self->line, "unsafe_us"), "0"));
 	ASSERT_TRUE(is_printed(self->line, "flood is over\r\n"));

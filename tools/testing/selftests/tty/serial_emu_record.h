@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the tests of the serial console emulator share that are the far end of a
- * port: its records.
+ * What the tests of the serial console emulator share: records of a chardev end.
  */
 
 #ifndef _SERIAL_EMU_RECORD_H
@@ -37,8 +36,8 @@ struct unread {
 
 static struct unread unread;
 
-/* What was left of another file is not what comes from this one */
-static inline int open_far_as(const char *node, int flags)
+/* Records left of another file do not come from this one */
+static inline int open_chardev_as(const char *node, int flags)
 {
 	unread.start = 0;
 	unread.end = 0;
@@ -46,9 +45,9 @@ static inline int open_far_as(const char *node, int flags)
 	return open(node, flags | O_CLOEXEC);
 }
 
-static inline int open_far(const char *node)
+static inline int open_chardev(const char *node)
 {
-	return open_far_as(node, O_RDWR | O_NONBLOCK);
+	return open_chardev_as(node, O_RDWR | O_NONBLOCK);
 }
 
 /* One record, which is as long as it says; false if none comes */
@@ -102,6 +101,15 @@ static inline unsigned int record_u32(const struct record *record)
 	memcpy(&value, record->payload, sizeof(value));
 
 	return value;
+}
+
+static inline struct serial_emu_overrun record_overrun(const struct record *record)
+{
+	struct serial_emu_overrun overrun;
+
+	memcpy(&overrun, record->payload, sizeof(overrun));
+
+	return overrun;
 }
 
 /* Wait until these outputs are what the records say */

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # What is special about the serial console emulator: its module, its parameter,
-# its place in sysfs and /proc, and that it does not become the console when
-# nobody asks for it.
+# its place in sysfs and /proc.
 #
 # SERIAL_EMU_KO names the module, if modprobe does not find it.
 # SERIAL_EMU_LOADS says how often it is loaded and unloaded, which takes seconds
@@ -172,11 +171,14 @@ test_no_console()
 
 test_debugfs()
 {
-	local dir=/sys/kernel/debug/serial-emu/ttyEMU0
+	local dir=/sys/kernel/debug/serial-emu/ttyEMU0 status=0
 
-	[ -r $dir/console ] &&
+	[ -d $dir ] &&
+	echo Y > /sys/class/tty/ttyEMU0/console &&
 	cat $dir/console $dir/records > /dev/null &&
-	[ "$(cat $dir/dropped)" -ge 0 ]
+	[ "$(cat $dir/dropped)" -ge 0 ] || status=1
+	echo N > /sys/class/tty/ttyEMU0/console
+	return $status
 }
 
 skip_unless()

@@ -40,6 +40,7 @@ static const char *const guard_settings[] = {
 	"/sys/kernel/slab/kmalloc-1k/failslab",
 	GUARD_CONFIGFS "*/pace",
 	GUARD_CONFIGFS "*/plugged",
+	GUARD_CONFIGFS "*/*/rx_stall",
 	NULL
 };
 

@@ -123,7 +123,7 @@ FIXTURE_VARIANT_ADD(stream, rtscts)
 FIXTURE_SETUP(stream)
 {
 	/* What flow control has to hold back comes at a real pace only */
-	int pace = variant->lossless ? 0 : SERIAL_PACE_DEFAULT, i;
+	int pace = variant->lossless ? SERIAL_PACE_MAX : SERIAL_PACE_DEFAULT, i;
 	const char *why = serial_why_no_pair(&self->paths, pace);
 
 	self->fd[0] = -1;
@@ -191,6 +191,224 @@ TEST_F_TIMEOUT(stream, both_ways, 3600)
 		EXPECT_EQ((int)size, after[i].rx - before[i].rx);
 		EXPECT_EQ((int)size, after[i].tx - before[i].tx);
 	}
+}
+
+/*
+ * Everything that can be in the way of data at full speed, in between: nothing is lost,
+ * and all stays in its order.
+ */
+
+/* Room for what is received, with three characters for each break */
+#define MIX_SIZE	(16 << 20)
+#define MIX_WRITE	5000
+#define MIX_LOST	20
+
+/**
+ * struct mix - what is sent, with all else that is done to the port
+ * @paths: the ports
+ * @fd: the port that sends
+ * @size: how much is to be sent
+ * @seed: where the random numbers begin
+ * @edges: how often DTR changed
+ * @done: nothing more is sent
+ * @failed: what failed, or NULL
+ * @len: how much the other port receives
+ * @expected: what it receives
+ */
+struct mix {
+	struct serial_paths *paths;
+	int fd;
+	size_t size;
+	uint32_t seed;
+	unsigned int edges;
+	bool done;
+	const char *failed;
+	size_t len;
+	unsigned char expected[MIX_SIZE];
+};
+
+static unsigned int mix_random(uint32_t *seed, unsigned int limit)
+{
+	unsigned int number;
+
+	serial_pattern(seed, (unsigned char *)&number, sizeof(number));
+
+	return number % limit;
+}
+
+static bool mix_write(int fd, const unsigned char *buf, size_t size)
+{
+	return serial_write(fd, buf, size) == (ssize_t)size;
+}
+
+/* Not 255, which PARMRK doubles */
+static bool mix_data(struct mix *mix)
+{
+	size_t size = 1 + mix_random(&mix->seed, mix_random(&mix->seed, 4) ? 64 : MIX_WRITE), i;
+	unsigned char *buf = mix->expected + mix->len;
+
+	for (i = 0; i < size; i++)
+		buf[i] = mix_random(&mix->seed, 255);
+	mix->len += size;
+
+	return mix_write(mix->fd, buf, size);
+}
+
+static bool mix_unseen(struct mix *mix)
+{
+	static const unsigned char unseen[MIX_LOST] = "unseen";
+
+	return mix_write(mix->fd, unseen, 1 + mix_random(&mix->seed, MIX_LOST)) &&
+	       !serial_drain(mix->fd);
+}
+
+static bool mix_break(struct mix *mix)
+{
+	unsigned char *buf = mix->expected + mix->len;
+
+	buf[0] = 0xff;
+	buf[1] = 0;
+	buf[2] = 0;
+	mix->len += 3;
+
+	return !ioctl(mix->fd, TIOCSBRK) && mix_unseen(mix) && !ioctl(mix->fd, TIOCCBRK);
+}
+
+static bool mix_lines(struct mix *mix)
+{
+	bool on = mix->edges++ % 2;
+
+	return on ? !serial_lines_on(mix->fd, TIOCM_DTR) : !serial_lines_off(mix->fd, TIOCM_DTR);
+}
+
+/* A stop bit more or less, which the receiver does not see */
+static bool mix_format(struct mix *mix)
+{
+	bool more = mix_random(&mix->seed, 2);
+
+	return !serial_change_cflag(mix->fd, more ? 0 : CSTOPB, more ? CSTOPB : 0);
+}
+
+static bool mix_flush(struct mix *mix)
+{
+	return !serial_drain(mix->fd) && !serial_flush(mix->fd, TCOFLUSH);
+}
+
+static bool mix_plug(struct mix *mix)
+{
+	return !serial_drain(mix->fd) && serial_cable_set(mix->paths, "plugged", 0) &&
+	       mix_unseen(mix) && serial_cable_set(mix->paths, "plugged", 1);
+}
+
+static const struct {
+	const char *name;
+	bool (*run)(struct mix *mix);
+	unsigned int weight;
+} mix_steps[] = {
+	{ "data", mix_data, 60 },
+	{ "lines", mix_lines, 15 },
+	{ "format", mix_format, 10 },
+	{ "break", mix_break, 6 },
+	{ "flush", mix_flush, 6 },
+	{ "plug", mix_plug, 3 },
+};
+
+static void *mix_send(void *arg)
+{
+	struct mix *mix = arg;
+	unsigned int i, number;
+
+	while (mix->len < mix->size && !mix->failed) {
+		number = mix_random(&mix->seed, 100);
+		for (i = 0; number >= mix_steps[i].weight; i++)
+			number -= mix_steps[i].weight;
+		if (!mix_steps[i].run(mix))
+			mix->failed = mix_steps[i].name;
+	}
+	serial_drain(mix->fd);
+	__atomic_store_n(&mix->done, true, __ATOMIC_RELEASE);
+
+	return NULL;
+}
+
+/* With pauses, as long as something comes or may come */
+static size_t mix_receive(struct mix *mix, int fd, unsigned char *buf, size_t size)
+{
+	uint32_t seed = ~mix->seed;
+	size_t done = 0, count;
+	bool last = false;
+
+	for (;;) {
+		if (!mix_random(&seed, 100))
+			serial_sleep_ms(mix_random(&seed, 30));
+		count = serial_read_ms(fd, buf + done, 1 + mix_random(&seed, 8192), 100);
+		done += count;
+		if (count)
+			continue;
+		if (last || done >= size)
+			return done;
+		last = __atomic_load_n(&mix->done, __ATOMIC_ACQUIRE);
+	}
+}
+
+FIXTURE(mix)
+{
+	struct serial_paths paths;
+	int fd[2];
+};
+
+FIXTURE_SETUP(mix)
+{
+	const char *why = serial_why_no_pair(&self->paths, SERIAL_PACE_MAX);
+
+	self->fd[0] = -1;
+	self->fd[1] = -1;
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, serial_open_both(&self->paths, &self->fd[0], &self->fd[1]));
+	ASSERT_TRUE(serial_wait_lines(self->fd[1], SERIAL_INPUTS, SERIAL_INPUTS));
+	ASSERT_EQ(0, serial_change_iflag(self->fd[1], IGNBRK | BRKINT | IGNPAR, PARMRK));
+}
+
+FIXTURE_TEARDOWN(mix)
+{
+	serial_cable_set(&self->paths, "plugged", 1);
+	serial_set_pace(&self->paths, SERIAL_PACE_DEFAULT);
+	serial_close_both(&self->paths, self->fd[0], self->fd[1]);
+}
+
+TEST_F_TIMEOUT(mix, everything_in_order, 3600)
+{
+	static unsigned char back[MIX_SIZE + 8192];
+	static struct mix mix;
+	uint64_t size = stream_size();
+	unsigned int dsr, edges;
+	pthread_t thread;
+	size_t got, i;
+
+	mix.paths = &self->paths;
+	mix.fd = self->fd[0];
+	mix.size = size < MIX_SIZE / 2 ? size : MIX_SIZE / 2;
+	mix.seed = time(NULL);
+	TH_LOG("seed %u", mix.seed);
+	dsr = serial_icount(self->fd[1]).dsr;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, mix_send, &mix));
+	got = mix_receive(&mix, self->fd[1], back, sizeof(back));
+	pthread_join(thread, NULL);
+
+	EXPECT_EQ(NULL, mix.failed) {
+		TH_LOG("failed: %s", mix.failed);
+	}
+	for (i = 0; i < got && i < mix.len && back[i] == mix.expected[i]; i++)
+		;
+	EXPECT_EQ(mix.len, got);
+	EXPECT_EQ(mix.len, i) {
+		TH_LOG("differs from %zu on", i);
+	}
+	/* An edge that is over at once may be lost, with its end, but nothing else */
+	edges = serial_icount(self->fd[1]).dsr - dsr;
+	EXPECT_EQ(mix.edges % 2, edges % 2);
+	EXPECT_EQ(mix.edges % 2 ? 0 : TIOCM_DSR, serial_lines(self->fd[1]) & TIOCM_DSR);
 }
 
 TEST_HARNESS_MAIN

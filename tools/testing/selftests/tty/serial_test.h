@@ -96,7 +96,8 @@ static inline long serial_now_ms(void)
 
 /*
  * Whatever has to happen happens within this time, even on a loaded machine, or else
- * in SERIAL_LIMIT_MS milliseconds.
+ * in SERIAL_LIMIT_MS milliseconds. Where many characters have to be sent or received first, the
+ * time starts anew with each of them: a foreign port need not keep its rate.
  */
 static inline int serial_limit_ms(void)
 {
@@ -140,12 +141,12 @@ static inline bool serial_read_line(const char *path, char *text, size_t size)
 }
 
 /*
- * Find the port in configfs, whose attribute "tty" names it; false if it is the end of no
- * emulated cable. The other end's name, if there is one, is in @peer, unless that is NULL.
+ * Find the directory in configfs of a port, whose attribute "tty" names it; false if it is
+ * the end of no emulated cable.
  */
-static inline bool serial_find_cable(const char *port, char *cable, char *peer)
+static inline bool serial_find_end(const char *port, char *end)
 {
-	char name[SERIAL_PATH_MAX - 5], pattern[PATH_MAX + 8];
+	char name[SERIAL_PATH_MAX - 5];
 	glob_t found = { };
 	bool ok = false;
 	size_t i;
@@ -155,12 +156,29 @@ static inline bool serial_find_cable(const char *port, char *cable, char *peer)
 		if (!serial_read_line(found.gl_pathv[i], name, sizeof(name)) ||
 		    strcmp(name, serial_name(port)))
 			continue;
-		snprintf(cable, PATH_MAX, "%s", dirname(dirname(found.gl_pathv[i])));
+		snprintf(end, PATH_MAX, "%s", dirname(found.gl_pathv[i]));
 		ok = true;
 	}
 	globfree(&found);
-	if (!ok || !peer)
-		return ok;
+
+	return ok;
+}
+
+/*
+ * Find the cable of a port; false if it is the end of no emulated one. The other end's name,
+ * if there is one, is in @peer, unless that is NULL.
+ */
+static inline bool serial_find_cable(const char *port, char *cable, char *peer)
+{
+	char name[SERIAL_PATH_MAX - 5], pattern[PATH_MAX + 8], end[PATH_MAX];
+	glob_t found = { };
+	size_t i;
+
+	if (!serial_find_end(port, end))
+		return false;
+	snprintf(cable, PATH_MAX, "%s", dirname(end));
+	if (!peer)
+		return true;
 
 	snprintf(pattern, sizeof(pattern), "%s/*/tty", cable);
 	glob(pattern, 0, NULL, &found);
@@ -217,24 +235,50 @@ static inline int serial_write_file(const char *path, const char *text)
 }
 
 /* Write to an attribute of an emulated cable; false if this is not one, or it has none */
-static inline bool serial_cable_set(const struct serial_paths *paths, const char *name, int value)
+static inline bool serial_cable_write(const struct serial_paths *paths, const char *name,
+				      const char *text)
 {
-	char path[PATH_MAX + SERIAL_PATH_MAX], text[16];
+	char path[PATH_MAX + SERIAL_PATH_MAX];
 
 	if (!paths->cable[0])
 		return false;
 	snprintf(path, sizeof(path), "%s/%s", paths->cable, name);
-	snprintf(text, sizeof(text), "%d", value);
 
 	return !serial_write_file(path, text);
 }
 
-/* Percent of real time, 0 is as fast as the machine can */
+static inline bool serial_cable_set(const struct serial_paths *paths, const char *name, int value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", value);
+
+	return serial_cable_write(paths, name, text);
+}
+
+/* Percent of real time */
 #define SERIAL_PACE_DEFAULT	100
+/* As fast as the machine can */
+#define SERIAL_PACE_MAX		0
 
 static inline bool serial_set_pace(const struct serial_paths *paths, int pace)
 {
+	if (pace == SERIAL_PACE_MAX)
+		return serial_cable_write(paths, "pace", "max");
+
 	return serial_cable_set(paths, "pace", pace);
+}
+
+/* Have the receiver of one of the ports stand still, or go on; false if it cannot be told */
+static inline bool serial_set_stall(const struct serial_paths *paths, int i, bool stall)
+{
+	char end[PATH_MAX], path[PATH_MAX + sizeof("/rx_stall")];
+
+	if (!serial_find_end(paths->path[i], end))
+		return false;
+	snprintf(path, sizeof(path), "%s/rx_stall", end);
+
+	return !serial_write_file(path, stall ? "1" : "0");
 }
 
 static inline int serial_get(int fd, struct termios2 *tio)
@@ -438,15 +482,73 @@ static inline bool serial_arrives(int fd, const void *data, size_t size)
 	       !memcmp(buf, data, size) && serial_nothing_arrives(fd);
 }
 
-/* Write without ever sleeping for long */
-static inline size_t serial_write(int fd, const void *buf, size_t size)
+static inline int serial_outq(int fd)
+{
+	int count;
+
+	return ioctl(fd, TIOCOUTQ, &count) ? -1 : count;
+}
+
+static inline int serial_inq(int fd)
+{
+	int count;
+
+	return ioctl(fd, FIONREAD, &count) ? -1 : count;
+}
+
+/* Wait until at most so many characters are left to send; false if the port stops before */
+static inline bool serial_wait_outq(int fd, int most)
+{
+	long end = serial_now_ms() + serial_limit_ms();
+	int least = serial_outq(fd), left = least;
+
+	while (left > most && serial_now_ms() < end) {
+		serial_sleep_ms(5);
+		left = serial_outq(fd);
+		if (left < least) {
+			least = left;
+			end = serial_now_ms() + serial_limit_ms();
+		}
+	}
+
+	return left <= most;
+}
+
+/* Wait until at least so many characters can be read; false if they do not arrive */
+static inline bool serial_wait_inq(int fd, int least)
+{
+	long end = serial_now_ms() + serial_limit_ms();
+
+	while (serial_inq(fd) < least && serial_now_ms() < end)
+		serial_sleep_ms(5);
+
+	return serial_inq(fd) >= least;
+}
+
+/* Wait for POLLOUT, until which most of a full buffer has to be sent; false if it does not come */
+static inline bool serial_wait_writable(int fd)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	int left = serial_outq(fd), was;
+
+	do {
+		if (poll(&pfd, 1, serial_limit_ms()) > 0)
+			return true;
+		was = left;
+		left = serial_outq(fd);
+	} while (left < was);
+
+	return false;
+}
+
+/* Write without ever sleeping for long while nothing is sent */
+static inline size_t serial_write(int fd, const void *buf, size_t size)
+{
 	size_t done = 0;
 	ssize_t count;
 
 	serial_set_nonblock(fd, true);
-	while (done < size && poll(&pfd, 1, serial_limit_ms()) > 0) {
+	while (done < size && serial_wait_writable(fd)) {
 		count = write(fd, (const char *)buf + done, size - done);
 		if (count < 0 && errno != EAGAIN)
 			break;
@@ -526,20 +628,6 @@ static inline int serial_flow(int fd, int action)
 	return ioctl(fd, TCXONC, action);
 }
 
-static inline int serial_outq(int fd)
-{
-	int count;
-
-	return ioctl(fd, TIOCOUTQ, &count) ? -1 : count;
-}
-
-static inline int serial_inq(int fd)
-{
-	int count;
-
-	return ioctl(fd, FIONREAD, &count) ? -1 : count;
-}
-
 static inline struct serial_icounter_struct serial_icount(int fd)
 {
 	struct serial_icounter_struct icount = { };
@@ -575,6 +663,23 @@ static inline bool serial_lines_settle(const struct serial_paths *paths, int fd)
 	return serial_wait_lines(fd, TIOCM_RNG | lines, lines);
 }
 
+/*
+ * Characters of the previous test may still be in transit between foreign ports, and arrive before
+ * a mark that is sent now. That the mark arrives is for the test to check.
+ */
+static inline void serial_skip_leftovers(int from, int to)
+{
+	static const char mark[] = "\xfe<mark>";
+	const size_t size = sizeof(mark) - 1;
+	size_t seen = 0;
+	char c;
+
+	if (serial_write(from, mark, size) != size)
+		return;
+	while (seen < size && serial_read(to, &c, 1) == 1)
+		seen = c == mark[seen] ? seen + 1 : c == mark[0];
+}
+
 /* Both first, so that none waits for the other one's handshake */
 static inline int serial_open_both(const struct serial_paths *paths, int *a, int *b)
 {
@@ -588,6 +693,10 @@ static inline int serial_open_both(const struct serial_paths *paths, int *a, int
 	if (!serial_lines_settle(paths, *a) || !serial_lines_settle(paths, *b))
 		return -1;
 
+	if (!paths->emulated) {
+		serial_skip_leftovers(*a, *b);
+		serial_skip_leftovers(*b, *a);
+	}
 	while (serial_read_ms(*a, buf, sizeof(buf), 20) || serial_read_ms(*b, buf, sizeof(buf), 20))
 		;
 
@@ -641,10 +750,17 @@ static inline int serial_counter(int fd, size_t offset)
 
 static inline bool serial_wait_counter(int fd, size_t offset, int value)
 {
+	struct serial_icounter_struct was = { }, now;
 	long end = serial_now_ms() + serial_limit_ms();
 
-	while (serial_counter(fd, offset) != value && serial_now_ms() < end)
+	while (serial_counter(fd, offset) != value && serial_now_ms() < end) {
+		now = serial_icount(fd);
+		/* Many characters may have to come first */
+		if (now.rx != was.rx || now.tx != was.tx)
+			end = serial_now_ms() + serial_limit_ms();
+		was = now;
 		serial_sleep_ms(5);
+	}
 	serial_sleep_ms(20);
 
 	return serial_counter(fd, offset) == value;

@@ -23,7 +23,11 @@
 
 #include <kunit/test.h>
 
-#include "../emu.h"
+#include "../bus.h"
+#include "../link.h"
+#include "../port.h"
+#include "../wire.h"
+#include "../wiring.h"
 
 struct wiring_case {
 	const char *name;
@@ -139,7 +143,7 @@ static struct kunit_suite cable_suite = {
 };
 
 #define TEST_WAIT_US	(5 * USEC_PER_SEC)
-#define TEST_BUF_SIZE	8192
+#define TEST_BUF_SIZE	32768
 
 /**
  * struct test_end - one open port
@@ -155,6 +159,7 @@ static struct kunit_suite cable_suite = {
  * @group: the most that it received at a time
  * @first: when it received the first of it
  * @last: when it received the last of it
+ * @wakeups: how often its writer was woken up
  * @data: what it received
  * @flags: the flags that came with it, TTY_NORMAL if there were none
  */
@@ -171,12 +176,13 @@ struct test_end {
 	size_t group;
 	ktime_t first;
 	ktime_t last;
+	unsigned int wakeups;
 	u8 data[TEST_BUF_SIZE];
 	u8 flags[TEST_BUF_SIZE];
 };
 
 struct test_pair {
-	struct test_end end[EMU_NR_ENDS];
+	struct test_end end[EMU_LINK_ENDS];
 };
 
 static size_t test_receive_buf(struct tty_port *port, const u8 *data, const u8 *flags,
@@ -202,6 +208,9 @@ static size_t test_receive_buf(struct tty_port *port, const u8 *data, const u8 *
 
 static void test_write_wakeup(struct tty_port *port)
 {
+	struct test_end *end = port->client_data;
+
+	WRITE_ONCE(end->wakeups, end->wakeups + 1);
 }
 
 static const struct tty_port_client_operations test_client_ops = {
@@ -268,8 +277,16 @@ static void test_set_pace(struct test_end *end, unsigned int pace)
 {
 	struct emu_port *ep = to_emu_port(test_uart(end));
 
-	emu_wire_set_pace(ep->out, pace);
-	emu_wire_set_pace(&ep->loop, pace);
+	emu_wire_set_pace(ep->out, pace, ktime_get());
+}
+
+/* Have the receiver of a port take nothing, so that what is sent to it stays on the wire */
+static void test_stall(struct test_end *end, bool stall)
+{
+	struct emu_port *ep = to_emu_port(test_uart(end));
+
+	WRITE_ONCE(((struct emu_settings *)ep->settings)->rx_stall, stall);
+	emu_wire_kick(ep->in);
 }
 
 static int port_init(struct kunit *test)
@@ -282,7 +299,7 @@ static int port_init(struct kunit *test)
 		return -ENOMEM;
 	test->priv = pair;
 
-	for (i = 0; i < EMU_NR_ENDS; i++) {
+	for (i = 0; i < EMU_LINK_ENDS; i++) {
 		ret = test_open(&pair->end[i], i);
 		if (ret == -ENODEV || ret == -EBUSY)
 			kunit_skip(test, "ttyEMU%d is not there, or in use", i);
@@ -302,7 +319,9 @@ static void port_exit(struct kunit *test)
 	struct test_pair *pair = test->priv;
 	int i;
 
-	for (i = 0; pair && i < EMU_NR_ENDS; i++) {
+	for (i = 0; pair && i < EMU_LINK_ENDS; i++) {
+		if (pair->end[i].opened)
+			test_stall(&pair->end[i], false);
 		if (pair->end[i].opened)
 			test_set_pace(&pair->end[i], pair->end[i].pace);
 		test_close(&pair->end[i]);
@@ -402,14 +421,14 @@ static void port_edge_does_not_overtake(struct kunit *test)
 	test_mctrl(a, TIOCM_DTR, 0);
 	KUNIT_ASSERT_TRUE(test, test_wait(test_inputs(b) & TIOCM_DSR));
 
-	set_bit(TTY_THROTTLED, &b->tty->flags);
+	test_stall(b, true);
 	test_write(test, a, "before");
 	test_mctrl(a, 0, TIOCM_DTR);
 	msleep(50);
 	KUNIT_EXPECT_EQ(test, test_len(b), 0);
 	KUNIT_EXPECT_TRUE(test, test_inputs(b) & TIOCM_DSR);
 
-	tty_unthrottle(b->tty);
+	test_stall(b, false);
 	KUNIT_EXPECT_TRUE(test, test_wait(!(test_inputs(b) & TIOCM_DSR)));
 	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 6));
 }
@@ -421,9 +440,9 @@ static void port_edges_beyond_capacity(struct kunit *test)
 	struct test_end *a = &pair->end[0], *b = &pair->end[1];
 	int i;
 
-	set_bit(TTY_THROTTLED, &b->tty->flags);
+	test_stall(b, true);
 	test_write(test, a, "x");
-	for (i = 0; i < EMU_WIRE_EVENTS; i++) {
+	for (i = 0; i < 4 * EMU_WIRE_CTRLS; i++) {
 		test_mctrl(a, TIOCM_DTR, 0);
 		test_mctrl(a, 0, TIOCM_DTR);
 	}
@@ -432,13 +451,13 @@ static void port_edges_beyond_capacity(struct kunit *test)
 	msleep(50);
 	KUNIT_EXPECT_EQ(test, test_len(b), 0);
 
-	tty_unthrottle(b->tty);
+	test_stall(b, false);
 	KUNIT_EXPECT_TRUE(test, test_wait(test_inputs(b) == (TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)));
 	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 2));
 	KUNIT_EXPECT_MEMEQ(test, b->data, "xy", 2);
 }
 
-/* A reader that is slow holds the writer back, and gets everything in the end */
+/* A receiver that takes nothing holds the writer back, and gets everything in the end */
 static void port_holds_the_writer(struct kunit *test)
 {
 	struct test_pair *pair = test->priv;
@@ -447,16 +466,16 @@ static void port_holds_the_writer(struct kunit *test)
 	size_t written = 0;
 	int i;
 
-	set_bit(TTY_THROTTLED, &b->tty->flags);
+	test_stall(b, true);
 	for (i = 0; i < 1024; i++)
 		written += a->tty->ops->write(a->tty, block, sizeof(block));
 
 	KUNIT_EXPECT_EQ(test, a->tty->ops->write_room(a->tty), 0);
-	KUNIT_EXPECT_LE(test, written, UART_XMIT_SIZE + EMU_WIRE_EVENTS);
+	KUNIT_EXPECT_LE(test, written, UART_XMIT_SIZE + EMU_WIRE_CHARS);
 	KUNIT_EXPECT_EQ(test, test_len(b), 0);
 	KUNIT_EXPECT_FALSE(test, test_uart(a)->ops->tx_empty(test_uart(a)));
 
-	tty_unthrottle(b->tty);
+	test_stall(b, false);
 	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == written));
 	KUNIT_EXPECT_TRUE(test, test_wait(test_uart(a)->ops->tx_empty(test_uart(a))));
 }
@@ -471,7 +490,7 @@ static void port_survives_full_flip_buffer(struct kunit *test)
 	int i;
 
 	/* The flip buffer's work asks again only when more comes */
-	tty_buffer_set_limit(b->port, 1024);
+	tty_buffer_set_limit(b->port, 4096);
 	WRITE_ONCE(b->room, 0);
 	for (i = 0; i < 200; i++) {
 		written += a->tty->ops->write(a->tty, block, sizeof(block));
@@ -484,25 +503,30 @@ static void port_survives_full_flip_buffer(struct kunit *test)
 	WRITE_ONCE(b->room, TEST_BUF_SIZE);
 	tty_flip_buffer_push(b->port);
 	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == written));
+	KUNIT_EXPECT_EQ(test, test_len(b), written);
 	tty_buffer_set_limit(b->port, limit);
 }
 
-static void port_flush_takes_back(struct kunit *test)
+/* What has left the tty's buffer is in the FIFO, and cannot be taken back */
+static void port_flush_keeps_the_fifo(struct kunit *test)
 {
 	struct test_pair *pair = test->priv;
 	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	static const u8 block[2 * EMU_WIRE_CHARS] = { [0 ... 2 * EMU_WIRE_CHARS - 1] = 'z' };
+	struct uart_port *port = test_uart(a);
 
-	set_bit(TTY_THROTTLED, &b->tty->flags);
-	test_write(test, a, "never");
+	test_stall(b, true);
+	a->tty->ops->write(a->tty, block, sizeof(block));
+	KUNIT_EXPECT_EQ(test, a->tty->ops->chars_in_buffer(a->tty), EMU_WIRE_CHARS);
 	a->tty->ops->flush_buffer(a->tty);
 	KUNIT_EXPECT_EQ(test, a->tty->ops->chars_in_buffer(a->tty), 0);
-	/* An edge that is still on its way counts as well */
-	KUNIT_EXPECT_TRUE(test, test_wait(test_uart(a)->ops->tx_empty(test_uart(a))));
+	KUNIT_EXPECT_FALSE(test, port->ops->tx_empty(port));
 
-	tty_unthrottle(b->tty);
+	test_stall(b, false);
+	KUNIT_EXPECT_TRUE(test, test_wait(port->ops->tx_empty(port)));
 	test_write(test, a, "this");
-	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 4));
-	KUNIT_EXPECT_MEMEQ(test, b->data, "this", 4);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == EMU_WIRE_CHARS + 4));
+	KUNIT_EXPECT_MEMEQ(test, b->data + EMU_WIRE_CHARS, "this", 4);
 }
 
 static void port_xchar_goes_first(struct kunit *test)
@@ -539,19 +563,61 @@ static void port_xchar_reaches_slow_reader(struct kunit *test)
 	b->tty->termios.c_iflag &= ~IXOFF;
 }
 
+/* A line discipline may wait for its wakeup although the write took everything */
+static void port_wakes_each_writer(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	unsigned int i, wakeups;
+
+	for (i = 1; i <= 3; i++) {
+		wakeups = READ_ONCE(a->wakeups);
+		test_write(test, a, "x");
+		KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == i));
+		KUNIT_EXPECT_TRUE(test, test_wait(READ_ONCE(a->wakeups) > wakeups));
+	}
+}
+
+/* A writer may wait since the port was stopped, however many passes there were meanwhile */
+static void port_wakes_stopped_writer(struct kunit *test)
+{
+	struct test_pair *pair = test->priv;
+	struct test_end *a = &pair->end[0], *b = &pair->end[1];
+	unsigned int i, wakeups;
+
+	test_write(test, a, "before");
+	KUNIT_ASSERT_TRUE(test, test_wait(test_len(b) == 6));
+	for (i = 1; i <= 2; i++) {
+		a->tty->flow.stopped = true;
+		a->tty->ops->stop(a->tty);
+		/* A pass over its wire */
+		if (i == 2) {
+			test_mctrl(a, TIOCM_OUT1, 0);
+			KUNIT_ASSERT_TRUE(test, test_wait(test_inputs(b) & TIOCM_RNG));
+		}
+		test_write(test, a, "queued");
+		wakeups = READ_ONCE(a->wakeups);
+		a->tty->flow.stopped = false;
+		a->tty->ops->start(a->tty);
+		KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 6 * (i + 1)));
+		KUNIT_EXPECT_TRUE(test, test_wait(READ_ONCE(a->wakeups) > wakeups));
+	}
+	test_mctrl(a, 0, TIOCM_OUT1);
+}
+
 static void port_flush_keeps_xchar(struct kunit *test)
 {
 	struct test_pair *pair = test->priv;
 	struct test_end *a = &pair->end[0], *b = &pair->end[1];
 
-	set_bit(TTY_THROTTLED, &b->tty->flags);
-	test_write(test, a, "never");
+	test_stall(b, true);
+	test_write(test, a, "first");
 	a->tty->ops->send_xchar(a->tty, 0x11);
 	a->tty->ops->flush_buffer(a->tty);
-	tty_unthrottle(b->tty);
+	test_stall(b, false);
 
-	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 1));
-	KUNIT_EXPECT_EQ(test, b->data[0], 0x11);
+	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 6));
+	KUNIT_EXPECT_MEMEQ(test, b->data, "first\021", 6);
 }
 
 static void port_break(struct kunit *test)
@@ -624,10 +690,9 @@ static void port_loopback_without_outputs(struct kunit *test)
 
 static bool test_is_quiet(struct test_end *end)
 {
-	struct emu_port *ep = to_emu_port(test_uart(end));
+	struct emu_link_dir *dir = to_emu_link_dir(to_emu_port(test_uart(end))->out);
 
-	return !work_busy(&ep->out->work) && !work_busy(&ep->loop.work) &&
-	       !hrtimer_is_queued(&ep->out->timer) && !hrtimer_is_queued(&ep->loop.timer);
+	return !work_busy(&dir->work) && !hrtimer_is_queued(&dir->timer);
 }
 
 /* A break that begins on one side of the loopback mode must not outlive it */
@@ -671,14 +736,15 @@ static void port_closed_swallows(struct kunit *test)
 	struct test_pair *pair = test->priv;
 	struct test_end *a = &pair->end[0], *b = &pair->end[1];
 
-	/* Held back on the wire and in the writer's buffer when the port closes */
-	set_bit(TTY_THROTTLED, &b->tty->flags);
+	/* Held back on the wire when the port closes */
+	test_stall(b, true);
 	test_write(test, a, "old");
 	test_close(b);
 	test_write(test, a, "older");
 	KUNIT_EXPECT_TRUE(test, test_wait(test_uart(a)->ops->tx_empty(test_uart(a))));
 
 	KUNIT_ASSERT_EQ(test, test_open(b, 1), 0);
+	test_stall(b, false);
 	test_write(test, a, "new");
 	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 3));
 	KUNIT_EXPECT_MEMEQ(test, b->data, "new", 3);
@@ -776,10 +842,11 @@ static void port_plugged_in_late(struct kunit *test)
 	test_write(test, a, "unheard");
 	KUNIT_EXPECT_TRUE(test, test_wait(test_uart(a)->ops->tx_empty(test_uart(a))));
 
-	scoped_guard(mutex, &wire->running) {
+	/* No pass can run meanwhile */
+	scoped_guard(spinlock_bh, &to_emu_link_dir(wire)->running) {
 		emu_wire_set_plugged(wire, true, ktime_get());
 		test_write(test, a, "heard");
-		msleep(20);
+		mdelay(20);
 	}
 	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 5));
 	KUNIT_EXPECT_MEMEQ(test, b->data, "heard", 5);
@@ -793,9 +860,11 @@ static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_edges_beyond_capacity),
 	KUNIT_CASE(port_holds_the_writer),
 	KUNIT_CASE_SLOW(port_survives_full_flip_buffer),
-	KUNIT_CASE(port_flush_takes_back),
+	KUNIT_CASE(port_flush_keeps_the_fifo),
 	KUNIT_CASE(port_xchar_goes_first),
 	KUNIT_CASE(port_xchar_reaches_slow_reader),
+	KUNIT_CASE(port_wakes_each_writer),
+	KUNIT_CASE(port_wakes_stopped_writer),
 	KUNIT_CASE(port_flush_keeps_xchar),
 	KUNIT_CASE(port_break),
 	KUNIT_CASE(port_loopback),

@@ -227,6 +227,38 @@ static void ring_knows_where_lines_end(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, emu_ring_ends_line(test_ring(test)));
 }
 
+/* A message of @len characters, with a newline at @newline and at the end */
+static void test_print_lines(struct kunit *test, unsigned int len, unsigned int newline)
+{
+	struct ring_test *priv = test->priv;
+	unsigned int done = 0, count = 0, i;
+	char text[200], expected[400];
+	unsigned long pos;
+
+	for (i = 0; i < len; i++) {
+		text[i] = i == newline || i == len - 1 ? '\n' : 'a' + i % 26;
+		if (text[i] == '\n')
+			expected[count++] = '\r';
+		expected[count++] = text[i];
+	}
+	pos = priv->ring.head;
+	while (done < len)
+		done += emu_ring_print(test_ring(test), text + done, len - done);
+	KUNIT_EXPECT_EQ(test, done, len);
+	KUNIT_ASSERT_EQ(test, test_read(test, &pos), count);
+	KUNIT_EXPECT_MEMEQ(test, priv->buf, expected, count);
+}
+
+/* Wherever a newline is, also between two chunks */
+static void ring_prints_lines(struct kunit *test)
+{
+	unsigned int len, newline;
+
+	for (len = 1; len < 200; len++)
+		for (newline = 0; newline < len; newline++)
+			test_print_lines(test, len, newline);
+}
+
 static void test_record(struct kunit *test, unsigned int number, const char *text)
 {
 	struct emu_record record = { .cpu = number };
@@ -290,6 +322,7 @@ static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(ring_debugger_writes_behind),
 	KUNIT_CASE(ring_forgets_what_is_torn),
 	KUNIT_CASE(ring_knows_where_lines_end),
+	KUNIT_CASE(ring_prints_lines),
 	KUNIT_CASE(ring_keeps_records),
 	KUNIT_CASE(ring_overwrites_the_oldest_records),
 	{}
