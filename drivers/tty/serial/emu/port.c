@@ -680,7 +680,10 @@ static void emu_port_connect(struct emu_port *ep, bool connect)
 	emu_wire_set_tx(ep->out, end);
 }
 
-/* Also called by TIOCSERCONFIG, for a port that is open */
+/*
+ * Called when the port's lock is initialised and before its tty is announced: nothing that
+ * the first process is sent is lost. Also called by TIOCSERCONFIG, for a port that is open.
+ */
 static void emu_config_port(struct uart_port *port, int flags)
 {
 	if (!(flags & UART_CONFIG_TYPE))

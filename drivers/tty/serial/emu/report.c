@@ -11,6 +11,7 @@
 #include <linux/build_bug.h>
 #include <linux/cleanup.h>
 #include <linux/errno.h>
+#include <linux/export.h>
 #include <linux/gfp.h>
 #include <linux/kfifo.h>
 #include <linux/ktime.h>
@@ -25,6 +26,8 @@
 #include <linux/uio.h>
 
 #include <uapi/linux/serial-emu.h>
+
+#include <kunit/visibility.h>
 
 #include "port.h"
 #include "report.h"
@@ -218,6 +221,9 @@ static void emu_report_add_chars(struct emu_reports *reports, const struct emu_i
 	unsigned int i;
 
 	emu_report_format(reports, &item->format, item->time);
+	/* The line was idle before: only characters without a gap share a record */
+	if (reports->count && emu_clock_now(&item->clock) > reports->time)
+		emu_report_chunk(reports);
 	if (item->address && item->format.data_bits > 8) {
 		emu_report_chunk(reports);
 		emu_report_chars(reports, SERIAL_EMU_ADDRESS, item->chars, 1, item->time);
@@ -256,7 +262,7 @@ static unsigned int emu_reports_hidden(struct emu_reports *reports, const struct
 /* Report all that had to wait for room */
 static void emu_reports_flush(struct emu_reports *reports, ktime_t time)
 {
-	struct emu_format format = emu_wire_format(reports->wire);
+	struct emu_format format = emu_wire_first_format(reports->wire);
 	enum serial_emu_type type;
 
 	emu_report_chunk(reports);
@@ -320,6 +326,7 @@ bool emu_reports_receive(struct emu_reports *reports, struct emu_pass *pass)
 
 	return reports->news;
 }
+EXPORT_SYMBOL_IF_KUNIT(emu_reports_receive);
 
 /* Copy and remove a record; returns its size, 0 if it does not fit, or an error */
 static ssize_t emu_report_copy(struct emu_reports *reports, struct iov_iter *to)
@@ -373,6 +380,7 @@ ssize_t emu_reports_read(struct emu_reports *reports, struct iov_iter *to)
 
 	return emu_reports_is_empty(reports) ? 0 : -EINVAL;
 }
+EXPORT_SYMBOL_IF_KUNIT(emu_reports_read);
 
 /**
  * emu_reports_reset - drop the reports for the previous program
@@ -395,6 +403,7 @@ void emu_reports_reset(struct emu_reports *reports)
 	reports->stamp = 0;
 	reports->lost = (struct serial_emu_overrun) { };
 }
+EXPORT_SYMBOL_IF_KUNIT(emu_reports_reset);
 
 /**
  * emu_reports_init - prepare reports
@@ -411,6 +420,7 @@ int emu_reports_init(struct emu_reports *reports, struct emu_wire *wire)
 
 	return kfifo_alloc(&reports->fifo, EMU_REPORTS_SIZE, GFP_KERNEL);
 }
+EXPORT_SYMBOL_IF_KUNIT(emu_reports_init);
 
 /**
  * emu_reports_free - undo emu_reports_init()
@@ -420,3 +430,4 @@ void emu_reports_free(struct emu_reports *reports)
 {
 	kfifo_free(&reports->fifo);
 }
+EXPORT_SYMBOL_IF_KUNIT(emu_reports_free);

@@ -531,6 +531,19 @@ struct emu_format emu_wire_format(struct emu_wire *wire)
 }
 
 /**
+ * emu_wire_first_format - what the characters on the line look like
+ * @wire: the wire
+ *
+ * Return: the format of the character in progress, or of the next one if there is none.
+ */
+struct emu_format emu_wire_first_format(struct emu_wire *wire)
+{
+	guard(spinlock_irqsave)(&wire->lock);
+
+	return kfifo_is_empty(&wire->chars) ? wire->tx_format : wire->format;
+}
+
+/**
  * emu_wire_idle_since - is the transmitter idle, and since when?
  * @wire: the wire
  * @time: set to the end of the last character if it is idle

@@ -198,7 +198,7 @@ struct emu_wire {
  * @chars: characters
  * @format: format of the characters
  * @half_bits: length of a character
- * @clock: begin of the first character; not set without a pace
+ * @clock: begin of the first character; a time that is over without a pace
  */
 struct emu_item {
 	enum emu_item_type type;
@@ -325,6 +325,7 @@ void emu_wire_init(struct emu_wire *wire, const struct emu_medium_ops *medium,
 void emu_wire_set_tx(struct emu_wire *wire, struct emu_end *tx);
 void emu_wire_set_format(struct emu_wire *wire, const struct emu_format *format);
 struct emu_format emu_wire_format(struct emu_wire *wire);
+struct emu_format emu_wire_first_format(struct emu_wire *wire);
 unsigned int emu_wire_room(struct emu_wire *wire);
 void emu_wire_put(struct emu_wire *wire, const u8 *chars, unsigned int count, ktime_t time);
 void emu_wire_put_address(struct emu_wire *wire, u8 address, ktime_t time);

@@ -177,6 +177,30 @@ TEST_F(chardev, reports_changes)
 	EXPECT_EQ(0, record.payload[0]);
 }
 
+/* The character in progress when the format changes is still one of the old format */
+TEST_F(chardev, reports_format_once)
+{
+	static const unsigned int types[] = {
+		SERIAL_EMU_DATA, SERIAL_EMU_FORMAT, SERIAL_EMU_DATA,
+	};
+	struct record record;
+	unsigned int i;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_set_speed(self->port, 50));
+	serial_sleep_ms(50);
+	put_all(self->fd);
+	ASSERT_EQ(2, write(self->port, "ab", 2));
+	serial_sleep_ms(20);
+	ASSERT_EQ(0, serial_set_speed(self->port, 110));
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		ASSERT_TRUE(get_record(self->fd, &record));
+		EXPECT_EQ(types[i], record.head.type) TH_LOG("record %u", i);
+	}
+	EXPECT_FALSE(get_record_ms(self->fd, &record, SERIAL_QUIET_MS));
+}
+
 /* Without a pace all comes in the order in which it happened */
 TEST_F(chardev, reports_in_order)
 {

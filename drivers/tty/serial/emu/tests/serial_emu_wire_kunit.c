@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests for a wire of the serial console emulator, and for what runs it.
+ * KUnit tests for a wire of the serial console emulator, and for what runs it and reads it.
  *
- * The suite serial_emu_wire has this test in the place of the medium, and serial_emu_bus
- * in the place of the ends.
+ * The suites serial_emu_wire and serial_emu_reports have this test in the place of the
+ * medium, and serial_emu_bus in the place of the ends.
  */
 
 #include <linux/atomic.h>
@@ -14,15 +14,20 @@
 #include <linux/iopoll.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/sprintf.h>
 #include <linux/string.h>
 #include <linux/termios.h>
 #include <linux/time64.h>
+#include <linux/uio.h>
+
+#include <uapi/linux/serial-emu.h>
 
 #include <kunit/test.h>
 
 #include "../bus.h"
 #include "../frame.h"
 #include "../line.h"
+#include "../report.h"
 #include "../wire.h"
 
 #define TEST_WAIT_US	(5 * USEC_PER_SEC)
@@ -64,6 +69,12 @@ static const struct emu_medium_ops test_medium_ops = {
 	.run	= test_kick,
 };
 
+static void test_wire_init(struct wire_test *priv)
+{
+	emu_wire_init(&priv->wire, &test_medium_ops, EMU_PACE_DEFAULT);
+	emu_wire_set_format(&priv->wire, &test_slow);
+}
+
 static int wire_init(struct kunit *test)
 {
 	struct wire_test *priv;
@@ -72,8 +83,7 @@ static int wire_init(struct kunit *test)
 	if (!priv)
 		return -ENOMEM;
 	test->priv = priv;
-	emu_wire_init(&priv->wire, &test_medium_ops, EMU_PACE_DEFAULT);
-	emu_wire_set_format(&priv->wire, &test_slow);
+	test_wire_init(priv);
 
 	return 0;
 }
@@ -282,6 +292,136 @@ static struct kunit_suite wire_suite = {
 	.test_cases	= wire_cases,
 };
 
+/**
+ * struct reports_test - a wire without a medium that reports read
+ * @wire: the wire
+ * @reports: the reports
+ * @buf: what was read
+ */
+struct reports_test {
+	struct wire_test wire;
+	struct emu_reports reports;
+	u8 buf[1024];
+};
+
+static int reports_init(struct kunit *test)
+{
+	struct reports_test *priv;
+	int ret;
+
+	priv = kunit_kzalloc(test, sizeof(*priv), GFP_KERNEL);
+	if (!priv)
+		return -ENOMEM;
+	test_wire_init(&priv->wire);
+	ret = emu_reports_init(&priv->reports, &priv->wire.wire);
+	if (ret)
+		return ret;
+	emu_reports_reset(&priv->reports);
+	test->priv = priv;
+
+	return 0;
+}
+
+static void reports_exit(struct kunit *test)
+{
+	struct reports_test *priv = test->priv;
+
+	if (priv)
+		emu_reports_free(&priv->reports);
+}
+
+/* Report all that has ended by a time */
+static void test_report(struct reports_test *priv, ktime_t time)
+{
+	struct emu_pass pass = { .now = time, .pace = EMU_PACE_DEFAULT };
+
+	emu_reports_receive(&priv->reports, &pass);
+}
+
+/* Write down the records: F for a format, and the characters of one in brackets */
+static void test_describe(struct reports_test *priv, char *text, size_t size)
+{
+	struct kvec vec = { .iov_base = priv->buf, .iov_len = sizeof(priv->buf) };
+	struct serial_emu_record head;
+	struct iov_iter iter;
+	ssize_t count, at;
+
+	iov_iter_kvec(&iter, ITER_DEST, &vec, 1, vec.iov_len);
+	count = emu_reports_read(&priv->reports, &iter);
+	text[0] = '\0';
+	for (at = 0; at < count; at += sizeof(head) + head.length) {
+		size_t used = strlen(text);
+
+		memcpy(&head, priv->buf + at, sizeof(head));
+		if (head.type == SERIAL_EMU_FORMAT)
+			scnprintf(text + used, size - used, "F");
+		else if (head.type == SERIAL_EMU_DATA)
+			scnprintf(text + used, size - used, "[%.*s]", (int)head.length,
+				  priv->buf + at + sizeof(head));
+	}
+}
+
+/* However late the pass is, what was sent after a pause has its own record and time */
+static void reports_keep_runs_apart(struct kunit *test)
+{
+	struct reports_test *priv = test->priv;
+	ktime_t begin = ktime_add_ms(ktime_get(), 1000);
+	char text[32];
+
+	emu_wire_put(&priv->wire.wire, "ab", 2, begin);
+	emu_wire_put(&priv->wire.wire, "c", 1, 0);
+	emu_wire_put(&priv->wire.wire, "de", 2, ktime_add_ms(begin, 1000));
+	test_report(priv, KTIME_MAX);
+	test_describe(priv, text, sizeof(text));
+	KUNIT_EXPECT_STREQ(test, text, "F[abc][de]");
+}
+
+/* The character in progress when the format changes still has the old one */
+static void reports_change_the_format_once(struct kunit *test)
+{
+	static const struct emu_format fast = {
+		.rate		= 300ULL * EMU_RATE_UNIT,
+		.data_bits	= 8,
+		.half_stop_bits	= 2,
+	};
+	struct reports_test *priv = test->priv;
+	char text[32];
+
+	emu_wire_put(&priv->wire.wire, "ab", 2, 0);
+	emu_wire_set_format(&priv->wire.wire, &fast);
+	test_report(priv, ktime_get());
+	test_report(priv, KTIME_MAX);
+	test_describe(priv, text, sizeof(text));
+	KUNIT_EXPECT_STREQ(test, text, "F[a]F[b]");
+}
+
+/* Nothing has to be sent for the report of a format */
+static void reports_format_of_an_idle_line(struct kunit *test)
+{
+	struct reports_test *priv = test->priv;
+	char text[32];
+
+	test_report(priv, ktime_get());
+	emu_wire_set_format(&priv->wire.wire, &emu_format_default);
+	test_report(priv, ktime_get());
+	test_describe(priv, text, sizeof(text));
+	KUNIT_EXPECT_STREQ(test, text, "FF");
+}
+
+static struct kunit_case reports_cases[] = {
+	KUNIT_CASE(reports_keep_runs_apart),
+	KUNIT_CASE(reports_change_the_format_once),
+	KUNIT_CASE(reports_format_of_an_idle_line),
+	{}
+};
+
+static struct kunit_suite reports_suite = {
+	.name		= "serial_emu_reports",
+	.init		= reports_init,
+	.exit		= reports_exit,
+	.test_cases	= reports_cases,
+};
+
 #define TEST_NODES	2
 
 /**
@@ -388,7 +528,7 @@ static struct kunit_suite bus_suite = {
 	.test_cases	= bus_cases,
 };
 
-kunit_test_suites(&wire_suite, &bus_suite);
+kunit_test_suites(&wire_suite, &reports_suite, &bus_suite);
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 MODULE_DESCRIPTION("KUnit tests for the wires of the serial console emulator");
