@@ -449,8 +449,9 @@ static void emu_bus_run_all(struct emu_bus *bus)
 
 	guard(mutex)(&bus->running);
 
-	emu_bus_transmit_due(bus, ktime_get());
+	/* The same for both: no level is known beyond the time at which a port is to transmit */
 	now = ktime_get();
+	emu_bus_transmit_due(bus, now);
 	if (emu_bus_advance(bus, &pass, now, false))
 		emu_bus_queue(bus);
 	else

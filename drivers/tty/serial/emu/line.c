@@ -175,20 +175,25 @@ static bool emu_line_is_plain(struct emu_port *ep, const struct emu_pass *pass,
 static bool emu_line_hears(struct emu_port *ep, const struct emu_pass *pass,
 			   const struct emu_item *item, ktime_t over)
 {
+	/* Nothing but the port's own characters is known to be sent with the driver on */
 	if (!pass->pace)
-		return !ep->driving || !emu_rs485_has_no_echo(ep);
+		return !emu_rs485_has_no_echo(ep) || emu_port_in(ep) != ep->out;
 
 	return emu_rs485_hears(ep, emu_clock_now(&item->clock), over);
 }
 
-/* A character with an address bit, or one during which the receiver may be off */
-static void emu_line_rs485_char(struct emu_port *ep, const struct emu_pass *pass,
-				const struct emu_item *item, ktime_t over)
+/* A character that has to be sampled, has an address bit, or comes while the receiver is off */
+static void emu_line_char(struct emu_port *ep, const struct emu_pass *pass,
+			  const struct emu_item *item, bool plain, ktime_t over)
 {
 	struct emu_frame frame = { .data = emu_item_data(item, 0) };
 
-	if (emu_line_hears(ep, pass, item, over))
+	if (!emu_line_hears(ep, pass, item, over))
+		emu_line_reset(ep, false, over);
+	else if (plain)
 		emu_rx_frame(ep, &frame, over);
+	else
+		emu_line_sample(ep, item, pass, over);
 }
 
 /**
@@ -216,10 +221,7 @@ unsigned int emu_line_chars(struct emu_port *ep, const struct emu_pass *pass,
 
 	if (pass->pace)
 		over = emu_clock_ahead(&item->clock, item->half_bits);
-	if (plain)
-		emu_line_rs485_char(ep, pass, item, over);
-	else
-		emu_line_sample(ep, item, pass, over);
+	emu_line_char(ep, pass, item, plain, over);
 	ep->line.known = over;
 
 	return 1;
@@ -350,7 +352,7 @@ static void emu_line_sync_bus(struct emu_port *ep, const struct emu_pass *pass)
 	}
 	/* The parts of a tick have another length now */
 	if (line->pace != pass->pace) {
-		line->known = pass->levels->begun;
+		line->known = max(pass->levels->begun, line->from);
 		line->parts = 0;
 		line->pace = pass->pace;
 	}
@@ -431,6 +433,22 @@ static unsigned int emu_line_take_run(struct emu_port *ep, const struct emu_item
 	return 1;
 }
 
+static ktime_t emu_line_begin(const struct emu_item *run, unsigned int i)
+{
+	return emu_clock_ahead(&run->clock, (u64)i * run->half_bits);
+}
+
+/* Number of characters that began before the port started to read: they are not received */
+static unsigned int emu_line_count_old(struct emu_port *ep, const struct emu_item *run)
+{
+	unsigned int i = 0;
+
+	while (i < run->count && emu_line_begin(run, i) < ep->line.from)
+		i++;
+
+	return i;
+}
+
 static void emu_line_run(struct emu_port *ep, const struct emu_bus_level *level,
 			 struct emu_pass *pass)
 {
@@ -438,8 +456,10 @@ static void emu_line_run(struct emu_port *ep, const struct emu_bus_level *level,
 	unsigned int count;
 
 	/* The line is at mark up to the begin of the run */
-	if (!levels->next_char)
-		emu_line_feed_bit(ep, true, emu_clock_now(&level->run->clock));
+	if (!levels->next_char) {
+		levels->next_char = emu_line_count_old(ep, level->run);
+		emu_line_feed_bit(ep, true, emu_line_begin(level->run, levels->next_char));
+	}
 	while (levels->next_char < level->run->count) {
 		count = emu_line_take_run(ep, level->run, levels->next_char, pass->pace);
 		if (!count)
@@ -455,6 +475,10 @@ static void emu_line_level(struct emu_port *ep, const struct emu_bus_level *leve
 {
 	bool own = level->drivers & pass->levels->self && emu_rs485_has_no_echo(ep);
 
+	if (level->until <= ep->line.from) {
+		pass->levels->next++;
+		return;
+	}
 	if (level->run && !own) {
 		emu_line_run(ep, level, pass);
 		return;

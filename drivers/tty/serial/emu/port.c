@@ -168,7 +168,7 @@ static ktime_t emu_port_transmit(struct emu_port *ep, ktime_t now)
 		ep->backlog = false;
 	} else if (!emu_port_has_output(ep)) {
 		ep->backlog = false;
-		emu_rs485_end(ep);
+		due = emu_rs485_end(ep, now);
 	} else if (!emu_rs485_begin(ep, now)) {
 		ep->backlog = false;
 		due = ep->send_begin;
@@ -177,7 +177,7 @@ static ktime_t emu_port_transmit(struct emu_port *ep, ktime_t now)
 		more = emu_port_has_output(ep);
 		ep->backlog = more && !emu_wire_room(ep->out);
 		if (!more)
-			emu_rs485_end(ep);
+			due = min(due, emu_rs485_end(ep, now));
 	}
 	emu_port_wake_writer(ep);
 
@@ -379,7 +379,7 @@ static void emu_end_receive(struct emu_end *end, struct emu_wire *wire, struct e
 
 	/* An answer may begin right after the last character */
 	if (ep->driving && !emu_port_has_output(ep))
-		emu_rs485_end(ep);
+		emu_rs485_end(ep, pass->now);
 	if (pass->levels)
 		emu_port_receive_levels(ep, pass);
 	else
@@ -561,11 +561,17 @@ static void emu_port_start(struct emu_port *ep)
 static int emu_startup(struct uart_port *port)
 {
 	struct emu_port *ep = to_emu_port(port);
+	struct emu_wire *in;
 	int ret;
 
 	ret = emu_rx_alloc(ep);
 	if (ret)
 		return ret;
+	/* What was sent before the open, and edges before it, are not for this process */
+	scoped_guard(uart_port_lock_irqsave, port)
+		in = emu_port_in(ep);
+	if (in)
+		emu_wire_run(in);
 	/* A debugger that gets an open port does not say so */
 	emu_console_show(ep);
 	emu_port_start(ep);
@@ -582,7 +588,6 @@ static void emu_shutdown(struct uart_port *port)
 		in = emu_port_in(ep);
 		ep->started = false;
 		ep->tx_on = false;
-		ep->driving = false;
 		ep->brk = false;
 		port->x_char = 0;
 		/* Characters received before a suspend can be read after it */
@@ -838,12 +843,10 @@ int emu_port_add(struct emu_port *ep, struct device *dev, unsigned int line,
  */
 void emu_port_remove(struct emu_port *ep)
 {
-	if (ep->in)
-		emu_wire_set_rx(ep->in, NULL);
 	uart_remove_one_port(&emu_uart_driver, &ep->port);
 	/* A console that is set up adds files */
 	emu_debugfs_remove(ep->console);
-	/* With the receiver: TIOCSERCONFIG may have connected it again */
+	/* Not before: a serial device's driver may talk to the device in its remove() */
 	emu_port_connect(ep, false);
 	emu_wire_set_looped(ep->out, false);
 	emu_wire_set_lines(ep->out, 0);

@@ -147,7 +147,7 @@ struct emu_line {
  * @brk: the transmitter drives a break; port lock
  * @driving: RS-485 driver enabled; port lock
  * @drive_begin: time at which the RS-485 driver was enabled; port lock
- * @drive_end: time at which it was, or will be, disabled; port lock
+ * @drive_end: time at which it was disabled; port lock
  * @send_begin: earliest begin of the first character after that; port lock
  * @address_due: the destination address has to be sent; port lock
  * @addressed: received characters are for this port; port lock

@@ -262,6 +262,13 @@ void emu_rx_frame(struct emu_port *ep, const struct emu_frame *frame, ktime_t ti
 	emu_rx_check_trigger(ep, time);
 }
 
+/* Characters that are dropped, without CREAD, need no space */
+static bool emu_rx_has_space(struct emu_port *ep)
+{
+	return ep->port.ignore_status_mask & EMU_STATUS_DATA ||
+	       tty_buffer_space_avail(&ep->port.state->port);
+}
+
 /**
  * emu_rx_room - number of characters that the receiver can take at once
  * @ep: the port
@@ -275,7 +282,7 @@ unsigned int emu_rx_room(struct emu_port *ep, unsigned int pace)
 	/* There is room for one sysrq character, which is handled when the lock is released */
 	if (ep->port.sysrq_ch)
 		return 0;
-	if (!pace && (emu_rx_is_stalled(ep) || !tty_buffer_space_avail(&ep->port.state->port)))
+	if (!pace && (emu_rx_is_stalled(ep) || !emu_rx_has_space(ep)))
 		return 0;
 
 	return emu_rx_is_plain(ep) ? EMU_ITEM_CHARS : 1;

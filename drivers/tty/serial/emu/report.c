@@ -198,12 +198,13 @@ static void emu_report_break(struct emu_reports *reports, bool on, ktime_t time)
 	emu_report_change(reports, SERIAL_EMU_BREAK, &payload, time);
 }
 
+/* A line that is cut is idle, whatever the loopback mode makes of a break */
 static void emu_report_state(struct emu_reports *reports, const struct emu_format *format,
-			     ktime_t time)
+			     bool cut, ktime_t time)
 {
 	emu_report_format(reports, format, time);
 	emu_report_lines(reports, emu_wire_lines(reports->wire), time);
-	emu_report_break(reports, emu_wire_is_low(reports->wire), time);
+	emu_report_break(reports, !cut && emu_wire_is_low(reports->wire), time);
 	reports->begun = true;
 }
 
@@ -236,7 +237,7 @@ static void emu_report_add_chars(struct emu_reports *reports, const struct emu_i
 static void emu_report_item(struct emu_reports *reports, const struct emu_item *item)
 {
 	if (!reports->begun)
-		emu_report_state(reports, &item->format, item->time);
+		emu_report_state(reports, &item->format, false, item->time);
 	if (item->type == EMU_ITEM_CHARACTERS) {
 		emu_report_add_chars(reports, item);
 	} else if (item->type == EMU_ITEM_BREAK) {
@@ -259,17 +260,23 @@ static unsigned int emu_reports_hidden(struct emu_reports *reports, const struct
 	return pass->pace && emu_clock_now(&item->clock) < reports->clear;
 }
 
-/* Report all that had to wait for room */
-static void emu_reports_flush(struct emu_reports *reports, ktime_t time)
+static void emu_reports_pending(struct emu_reports *reports, ktime_t time)
 {
-	struct emu_format format = emu_wire_first_format(reports->wire);
 	enum serial_emu_type type;
 
-	emu_report_chunk(reports);
-	emu_report_lost(reports, time);
-	emu_report_state(reports, &format, time);
 	for (type = SERIAL_EMU_BREAK; type <= SERIAL_EMU_OPEN; type++)
 		emu_report_pending(reports, type, time);
+}
+
+/* Report all that had to wait for room */
+static void emu_reports_flush(struct emu_reports *reports, const struct emu_pass *pass)
+{
+	struct emu_format format = emu_wire_first_format(reports->wire);
+
+	emu_report_chunk(reports);
+	emu_report_lost(reports, pass->now);
+	emu_report_state(reports, &format, pass->cut, pass->now);
+	emu_reports_pending(reports, pass->now);
 }
 
 /* Number of characters to wait for: those of a millisecond */
@@ -306,6 +313,8 @@ bool emu_reports_receive(struct emu_reports *reports, struct emu_pass *pass)
 	guard(spinlock)(&reports->lock);
 
 	reports->news = false;
+	/* What had no room was before all that comes now: its time is that of the last record */
+	emu_reports_pending(reports, 0);
 	while (!pass->looped) {
 		room = emu_reports_room(reports, pass);
 		pass->held = !room;
@@ -320,7 +329,7 @@ bool emu_reports_receive(struct emu_reports *reports, struct emu_pass *pass)
 	}
 	if (!pass->cut && !pass->looped)
 		emu_report_add_lost(&reports->lost.changes, pass->lost);
-	emu_reports_flush(reports, pass->now);
+	emu_reports_flush(reports, pass);
 	if (!pass->looped)
 		pass->wanted = emu_reports_wanted(reports, pass);
 

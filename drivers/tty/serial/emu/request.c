@@ -297,14 +297,17 @@ static void emu_request_follow(struct emu_requests *requests)
 	emu_wire_set_format(requests->wire, &format);
 }
 
-/* With a pace a control event acts at once: all characters before it must have ended */
+/*
+ * With a pace a control event acts at once: all before it must have taken effect. So no more
+ * events are on the wire than it can hold.
+ */
 static bool emu_request_is_due(struct emu_requests *requests, enum emu_request_type type,
 			       const struct emu_pass *pass)
 {
 	if (type == EMU_REQUEST_CHAR || !pass->pace)
 		return emu_wire_room(requests->wire);
 
-	return emu_wire_is_idle(requests->wire);
+	return emu_wire_is_drained(requests->wire);
 }
 
 /* Returns false if the event has to wait */

@@ -101,17 +101,15 @@ static void emu_rs485_drive(struct emu_port *ep, ktime_t time)
 		emu_wire_set_lines_at(ep->out, emu_port_lines(ep, ep->outputs), time);
 }
 
-/* It may still be driven, for the delay after what was sent before */
 static void emu_rs485_begin_driving(struct emu_port *ep, ktime_t now)
 {
-	ep->drive_begin = max(now, ep->drive_end);
+	ep->drive_begin = now;
 	ep->driving = true;
-	emu_rs485_drive(ep, ep->drive_begin);
+	emu_rs485_drive(ep, now);
 	/* Without a pace there are no delays */
 	ep->send_begin = 0;
 	if (ep->pace)
-		ep->send_begin = ktime_add_ms(ep->drive_begin,
-					      ep->port.rs485.delay_rts_before_send);
+		ep->send_begin = ktime_add_ms(now, ep->port.rs485.delay_rts_before_send);
 }
 
 /**
@@ -143,12 +141,17 @@ bool emu_rs485_begin(struct emu_port *ep, ktime_t now)
 }
 
 /**
- * emu_rs485_end - disable the driver after the last character
+ * emu_rs485_end - disable the driver after the last character and the delay
  * @ep: the port
+ * @now: the time
+ *
+ * What is sent during the delay needs no new delay before it.
  *
  * Context: Caller must hold the port lock.
+ * Return: the time at which the driver is to be disabled, KTIME_MAX if it is already, or if
+ *	a character has not ended.
  */
-void emu_rs485_end(struct emu_port *ep)
+ktime_t emu_rs485_end(struct emu_port *ep, ktime_t now)
 {
 	ktime_t time;
 
@@ -156,13 +159,20 @@ void emu_rs485_end(struct emu_port *ep)
 
 	/* Without a pace the position behind the last character decides */
 	if (!ep->driving || (!emu_wire_idle_since(ep->out, &time) && ep->pace))
-		return;
+		return KTIME_MAX;
 
-	if (ep->pace)
-		time = ktime_add_ms(time, ep->port.rs485.delay_rts_after_send);
+	if (ep->pace) {
+		/* Nothing may have been sent, after a flush */
+		time = ktime_add_ms(max(time, ep->send_begin),
+				    ep->port.rs485.delay_rts_after_send);
+		if (time > now)
+			return time;
+	}
 	ep->driving = false;
 	ep->drive_end = time;
 	emu_rs485_drive(ep, time);
+
+	return KTIME_MAX;
 }
 
 /**

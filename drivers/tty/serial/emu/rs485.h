@@ -24,7 +24,7 @@ unsigned int emu_rs485_outputs(struct emu_port *ep, unsigned int outputs);
 bool emu_rs485_has_no_echo(struct emu_port *ep);
 bool emu_rs485_hears(struct emu_port *ep, ktime_t begin, ktime_t end);
 bool emu_rs485_begin(struct emu_port *ep, ktime_t now);
-void emu_rs485_end(struct emu_port *ep);
+ktime_t emu_rs485_end(struct emu_port *ep, ktime_t now);
 bool emu_rs485_rx(struct emu_port *ep, u16 *data);
 
 #endif /* _SERIAL_EMU_RS485_H */

@@ -581,6 +581,22 @@ bool emu_wire_is_idle(struct emu_wire *wire)
 EXPORT_SYMBOL_IF_KUNIT(emu_wire_is_idle);
 
 /**
+ * emu_wire_is_drained - has all that was sent taken effect?
+ * @wire: the wire
+ *
+ * Return: true if the transmitter is idle and no control event is on its way.
+ */
+bool emu_wire_is_drained(struct emu_wire *wire)
+{
+	if (!emu_wire_is_idle(wire))
+		return false;
+
+	guard(spinlock_irqsave)(&wire->lock);
+
+	return !wire->nr_ctrls && !emu_wire_has_changes(wire);
+}
+
+/**
  * emu_wire_set_tx - connect a transmitter to the wire, or disconnect it
  * @wire: the wire
  * @tx: the transmitter, NULL for none
@@ -685,6 +701,9 @@ void emu_wire_set_both_plugged(struct emu_wire *a, struct emu_wire *b, bool plug
 	now = ktime_get();
 	emu_wire_set_plugged(a, plugged, now);
 	emu_wire_set_plugged(b, plugged, now);
+	/* No pass from before delivers any more, and the inputs have changed */
+	emu_wire_run(a);
+	emu_wire_run(b);
 }
 
 /**
@@ -939,8 +958,8 @@ static void emu_wire_skip_chars(struct emu_wire *wire, const struct emu_item *it
 		emu_wire_remove_tag(wire, 0);
 	kfifo_skip_count(&wire->chars, count);
 	wire->head += count;
-	/* Unless the pace has changed since emu_wire_peek() */
-	if (wire->clock.speed == item->clock.speed)
+	/* emu_wire_set_pace() started to count anew if one of the paces is 0 */
+	if (!wire->clock.speed == !item->clock.speed)
 		wire->clock.half_bits += count * item->half_bits;
 }
 

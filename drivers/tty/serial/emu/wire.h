@@ -335,6 +335,7 @@ void emu_wire_set_lines_at(struct emu_wire *wire, unsigned int lines, ktime_t ti
 void emu_wire_set_break(struct emu_wire *wire, bool on);
 void emu_wire_set_looped(struct emu_wire *wire, bool looped);
 bool emu_wire_is_idle(struct emu_wire *wire);
+bool emu_wire_is_drained(struct emu_wire *wire);
 bool emu_wire_idle_since(struct emu_wire *wire, ktime_t *time);
 
 /* The cable */

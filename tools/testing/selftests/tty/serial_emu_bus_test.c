@@ -333,6 +333,26 @@ TEST_F(bus, delays)
 	EXPECT_TRUE(hears(self->fd[2], "now"));
 }
 
+/* A port that is opened does not hear what was over before */
+TEST_F(bus, opened_in_the_middle)
+{
+	char got[16] = { };
+
+	/* The other receivers wait for all that is in the FIFO, a character takes 1 ms */
+	ASSERT_EQ(0, reopen_with_trigger(self->dir, self->fd, "64"));
+	close(self->fd[2]);
+	ASSERT_TRUE(say(self->fd[0], "0123456789abcdef"));
+	serial_sleep_ms(10);
+	/* With the settings that it has */
+	self->fd[2] = serial_open(in_dir("/dev", get(self->dir, "c/tty")));
+	ASSERT_LE(0, self->fd[2]);
+	EXPECT_TRUE(hears(self->fd[1], "0123456789abcdef"));
+	/* In the middle of a character: it may take others for the rest */
+	serial_read_ms(self->fd[2], got, sizeof(got) - 1, SERIAL_QUIET_MS);
+	if (serial_time_is_virtual())
+		EXPECT_EQ(NULL, strstr(got, "123")) TH_LOG("%s", got);
+}
+
 /* A driver is not off before what waits for the delay has been sent */
 TEST_F(bus, delay_before_a_close)
 {

@@ -722,6 +722,146 @@ static long lines_take_ms(int fd, unsigned int lines)
 	return put_lines(fd, lines) || fsync(fd) ? -1 : serial_now_ms() - begin;
 }
 
+/* More changes than the wire holds at a time, in one write behind what has to be sent */
+TEST_F(chardev, many_lines_at_once)
+{
+	struct serial_icounter_struct before;
+	struct {
+		struct serial_emu_record head;
+		unsigned int lines;
+	} __attribute__((packed)) changes[40] = { };
+	unsigned int i;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_set_speed(self->port, 9600));
+	ASSERT_TRUE(serial_wait_lines(self->port, TIOCM_CTS, TIOCM_CTS));
+	before = serial_icount(self->port);
+	for (i = 0; i < ARRAY_SIZE(changes); i++) {
+		changes[i].head.length = sizeof(changes[i].lines);
+		changes[i].head.type = SERIAL_EMU_LINES;
+		changes[i].lines = OUTPUTS | (i & 1 ? 0 : TIOCM_OUT1);
+	}
+	ASSERT_EQ(0, put(self->fd, SERIAL_EMU_DATA, "data", 4));
+	ASSERT_EQ(sizeof(changes), write(self->fd, changes, sizeof(changes)));
+	ASSERT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(before.rng + ARRAY_SIZE(changes) / 2, serial_icount(self->port).rng);
+}
+
+/* When fsync() returns, the port sees what was written */
+TEST_F(chardev, fsync_waits_for_lines)
+{
+	int i;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_TRUE(serial_wait_lines(self->port, TIOCM_CTS, TIOCM_CTS));
+	for (i = 0; i < 50; i++) {
+		ASSERT_EQ(0, put_lines(self->fd, i & 1 ? OUTPUTS : TIOCM_DTR));
+		ASSERT_EQ(0, fsync(self->fd));
+		ASSERT_EQ(i & 1 ? TIOCM_CTS : 0, serial_lines(self->port) & TIOCM_CTS);
+	}
+}
+
+/* In loopback mode the transmitter's pin is at mark */
+TEST_F(chardev, break_stays_in_the_loop)
+{
+	struct record record;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_lines_on(self->port, TIOCM_LOOP));
+	serial_sleep_ms(50);
+	put_all(self->fd);
+	ASSERT_EQ(0, ioctl(self->port, TIOCSBRK));
+	serial_sleep_ms(50);
+	ASSERT_EQ(0, ioctl(self->port, TIOCCBRK));
+	while (get_record_ms(self->fd, &record, SERIAL_QUIET_MS))
+		EXPECT_NE(SERIAL_EMU_BREAK, record.head.type);
+}
+
+static int set_delays(int fd, unsigned int before, unsigned int after)
+{
+	return serial_set_rs485(fd, SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND, before, after);
+}
+
+/* What is sent during the delay after a message needs no new delay, and RTS stays on */
+TEST_F(chardev, rs485_goes_on_during_the_delay)
+{
+	static const unsigned int types[] = {
+		SERIAL_EMU_LINES, SERIAL_EMU_DATA, SERIAL_EMU_DATA, SERIAL_EMU_LINES,
+	};
+	struct record record;
+	uint64_t time = 0;
+	unsigned int i;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, serial_set_speed(self->port, 9600));
+	ASSERT_EQ(0, set_delays(self->port, 50, 100));
+	serial_sleep_ms(50);
+	put_all(self->fd);
+	ASSERT_EQ(1, write(self->port, "a", 1));
+	ASSERT_EQ(0, serial_drain(self->port));
+	if (!serial_time_is_virtual())
+		SKIP(return, "the machine may be late for the delay");
+	ASSERT_EQ(1, write(self->port, "b", 1));
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		ASSERT_TRUE(get_record(self->fd, &record));
+		ASSERT_EQ(types[i], record.head.type) TH_LOG("record %u", i);
+		if (i == 2)
+			EXPECT_GT(25000000, record.head.time - time);
+		if (i == 3)
+			EXPECT_EQ(100, (record.head.time - time) / 1000000);
+		time = record.head.time;
+	}
+	EXPECT_EQ(0, record_u32(&record) & TIOCM_RTS);
+	EXPECT_FALSE(get_record_ms(self->fd, &record, SERIAL_QUIET_MS));
+}
+
+/* A flush leaves nothing to send, and RTS on for both delays */
+TEST_F(chardev, rs485_delay_after_a_flush)
+{
+	struct record record;
+	uint64_t on;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, set_delays(self->port, 50, 100));
+	serial_sleep_ms(50);
+	put_all(self->fd);
+	ASSERT_EQ(1, write(self->port, "a", 1));
+	ASSERT_EQ(0, serial_flush(self->port, TCOFLUSH));
+	ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_LINES, &record));
+	ASSERT_EQ(TIOCM_RTS, record_u32(&record) & TIOCM_RTS);
+	on = record.head.time;
+	ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_LINES, &record));
+	ASSERT_EQ(0, record_u32(&record) & TIOCM_RTS);
+	EXPECT_LE(150000000, record.head.time - on);
+}
+
+/* An edge of RTS that is still to come does not hold up other changes */
+TEST_F(chardev, rs485_break_during_the_delay)
+{
+	struct record record;
+	uint64_t begin;
+
+	self->port = open_port(self->tty);
+	ASSERT_LE(0, self->port);
+	ASSERT_EQ(0, set_delays(self->port, 0, 100));
+	serial_sleep_ms(50);
+	put_all(self->fd);
+	ASSERT_EQ(1, write(self->port, "a", 1));
+	ASSERT_EQ(0, serial_drain(self->port));
+	ASSERT_EQ(0, serial_send_break(self->port, 20));
+	ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_BREAK, &record));
+	EXPECT_EQ(1, record.payload[0]);
+	begin = record.head.time;
+	ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_BREAK, &record));
+	EXPECT_EQ(0, record.payload[0]);
+	EXPECT_LE(20000000, record.head.time - begin);
+}
+
 TEST_F(chardev, lines_keep_their_distance)
 {
 	long begin, delay;

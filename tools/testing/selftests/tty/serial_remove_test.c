@@ -16,7 +16,7 @@
 #include "kselftest_harness.h"
 #include "serial_test.h"
 
-/* Whoever sleeps on a port that was removed wakes up within this time */
+/* Limit for a sleeper to wake up after a removal */
 #define WAKE_MS		2000
 
 /* A removal takes longer if it has to wait for someone, but not much */
@@ -26,7 +26,6 @@
 #define CLOSE_DELAY_MS	500
 
 #define CLOSING_WAIT_MS	3000
-#define CLOSING_WAIT_DEFAULT_MS	30000
 
 /**
  * struct driver - the way to remove a port
@@ -218,17 +217,6 @@ static int sleep_in_close(int fd)
 	return close(fd) ? -errno : 0;
 }
 
-static int set_closing_wait(int fd, int ms)
-{
-	struct serial_struct ss;
-
-	if (ioctl(fd, TIOCGSERIAL, &ss))
-		return -1;
-	ss.closing_wait = ms / 10;
-
-	return ioctl(fd, TIOCSSERIAL, &ss);
-}
-
 /* The FIFO has something that cannot go, because the far end's receiver stands still */
 static bool fill_fifo(const struct serial_paths *paths, int fd)
 {
@@ -250,6 +238,7 @@ static int sleep_in_open(const char *path)
 FIXTURE(sleeper)
 {
 	struct serial_paths paths;
+	struct serial_struct serial;
 	struct driver drv;
 	int a;
 	int b;
@@ -259,7 +248,7 @@ FIXTURE(sleeper)
  * struct _fixture_variant_sleeper - where to sleep
  * @sleep: the system call
  * @blocked: whether CTS is low and something is to be sent
- * @full: whether nothing is left to send but in the FIFO, whence it cannot go
+ * @full: transmit buffer empty, FIFO stalled
  * @closed: whether the port is closed, and has no carrier
  * @given_up: whether the sleeper has the only descriptor
  * @result: what the system call gives
@@ -346,6 +335,7 @@ FIXTURE_VARIANT_ADD(sleeper, open)
 FIXTURE_SETUP(sleeper)
 {
 	const char *why = why_not_removed(&self->paths, &self->drv);
+	struct serial_struct ss;
 
 	self->a = -1;
 	self->b = -1;
@@ -354,6 +344,7 @@ FIXTURE_SETUP(sleeper)
 	/* Somebody has to hold the writer back */
 	serial_set_pace(&self->paths, SERIAL_PACE_MAX);
 	ASSERT_EQ(0, serial_open_both(&self->paths, &self->a, &self->b));
+	ioctl(self->a, TIOCGSERIAL, &self->serial);
 	ASSERT_TRUE(serial_wait_lines(self->a, SERIAL_INPUTS, SERIAL_INPUTS));
 	ASSERT_TRUE(serial_wait_lines(self->b, SERIAL_INPUTS, SERIAL_INPUTS));
 
@@ -370,8 +361,11 @@ FIXTURE_SETUP(sleeper)
 		ASSERT_EQ(0, serial_change_cflag(self->a, 0, CRTSCTS));
 		ASSERT_TRUE(fill_fifo(&self->paths, self->a));
 	}
-	if (variant->given_up)
-		ASSERT_EQ(0, set_closing_wait(self->a, CLOSING_WAIT_MS));
+	if (variant->given_up) {
+		ss = self->serial;
+		ss.closing_wait = CLOSING_WAIT_MS / 10;
+		ASSERT_EQ(0, ioctl(self->a, TIOCSSERIAL, &ss));
+	}
 	if (variant->closed) {
 		ASSERT_EQ(0, serial_lines_off(self->b, TIOCM_DTR));
 		ASSERT_TRUE(serial_wait_lines(self->a, TIOCM_CAR, 0));
@@ -391,6 +385,10 @@ FIXTURE_TEARDOWN(sleeper)
 		close(self->b);
 	if (self->drv.dir[0] && !driver_is_bound(&self->drv))
 		driver_bind(&self->drv);
+	/* Of a descriptor of the port that was removed only close() is left */
+	self->a = serial_open(self->paths.path[0]);
+	ioctl(self->a, TIOCSSERIAL, &self->serial);
+	close(self->a);
 }
 
 struct sleeper_arg {
@@ -473,11 +471,6 @@ TEST_F(sleeper, wakes_up)
 		EXPECT_EQ(64, serial_read_ms(self->b, junk, sizeof(junk), SERIAL_QUIET_MS));
 	}
 	EXPECT_TRUE(pair_works(&self->paths, self->b));
-	if (variant->given_up) {
-		self->a = serial_open(self->paths.path[0]);
-		ASSERT_LE(0, self->a);
-		EXPECT_EQ(0, set_closing_wait(self->a, CLOSING_WAIT_DEFAULT_MS));
-	}
 }
 
 TEST_F(removal, all_sleepers_at_once)

@@ -115,8 +115,8 @@ static inline void serial_sleep_ms(long ms)
 }
 
 /*
- * In the virtual time of User-Mode Linux a processor is infinitely fast: who waits for nothing
- * keeps it to himself, and what depends on the speed of a machine cannot be seen.
+ * In the virtual time of User-Mode Linux a processor is infinitely fast: a task that never sleeps
+ * starves the others, and what depends on the speed of a machine cannot be seen.
  */
 static inline bool serial_time_is_virtual(void)
 {
@@ -720,9 +720,14 @@ static inline void serial_close_both(const struct serial_paths *paths, int a, in
 /* Why these ports cannot be tested at a pace, NULL if they can */
 static inline const char *serial_why_not(struct serial_paths *paths, int pace)
 {
+	int i;
+
 	serial_find_paths(paths);
 	if (!serial_paths_exist(paths))
 		return "there are no such ports, see SERIAL_PAIR";
+	/* The setup of a fixture that fails has no teardown */
+	for (i = 0; i < 2; i++)
+		serial_set_stall(paths, i, false);
 	if (!serial_set_pace(paths, pace) && pace != SERIAL_PACE_DEFAULT)
 		return "only an emulated cable has a pace";
 

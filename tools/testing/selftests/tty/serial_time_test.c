@@ -8,8 +8,8 @@
 
 #include "kselftest_harness.h"
 
-/* What some ports have no end of is given up */
-#define SERIAL_TIMEOUT	30
+/* Waits that fail are reported before the harness kills the test */
+#define SERIAL_TIMEOUT	90
 #include "serial_test.h"
 
 /* Serial core looks for the end of the transmission at each tick of the kernel */
@@ -20,6 +20,7 @@
 FIXTURE(line_time)
 {
 	struct serial_paths paths;
+	struct serial_struct serial;
 	int a;
 	int b;
 	int slack;
@@ -29,6 +30,7 @@ FIXTURE(line_time)
 FIXTURE(pair_time)
 {
 	struct serial_paths paths;
+	struct serial_struct serial;
 	int a;
 	int b;
 	int slack;
@@ -60,12 +62,14 @@ FIXTURE_SETUP(line_time)
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, open_slow(&self->paths, &self->a, &self->b));
+	ioctl(self->a, TIOCGSERIAL, &self->serial);
 	if (self->paths.loop && !(serial_lines(self->a) & TIOCM_LOOP))
 		SKIP(return, "no loopback mode");
 }
 
 FIXTURE_TEARDOWN(line_time)
 {
+	ioctl(self->a, TIOCSSERIAL, &self->serial);
 	serial_close_both(&self->paths, self->a, self->b);
 }
 
@@ -79,6 +83,7 @@ FIXTURE_SETUP(pair_time)
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, open_slow(&self->paths, &self->a, &self->b));
+	ioctl(self->a, TIOCGSERIAL, &self->serial);
 }
 
 FIXTURE_TEARDOWN(pair_time)
@@ -91,6 +96,7 @@ FIXTURE_TEARDOWN(pair_time)
 		ioctl(self->a, TIOCSRS485, &off);
 	if (self->b >= 0)
 		ioctl(self->b, TIOCSRS485, &off);
+	ioctl(self->a, TIOCSSERIAL, &self->serial);
 	serial_close_both(&self->paths, self->a, self->b);
 }
 
@@ -127,29 +133,32 @@ TEST_F(line_time, tcdrain_lasts_as_long_as_it_takes)
 	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
 	ASSERT_EQ(0, serial_drain(self->a));
 	EXPECT_TRUE(took(begin, 195833, self->slack));
-	EXPECT_EQ(sizeof(data), serial_read_ms(self->b, data, sizeof(data), 100));
+	EXPECT_EQ(sizeof(data), serial_read(self->b, data, sizeof(data)));
 }
 
 /* What spd_cust makes of 38400, as often as that is changed, and not any more in the end */
 TEST_F(line_time, custom_divisor_is_the_rate)
 {
 	const int rates[] = { 4800, 9600, 38400 };
-	struct serial_struct ss, old;
+	struct serial_struct ss;
 	static char data[96];
 	int64_t begin;
 	int i;
 
-	if (ioctl(self->a, TIOCGSERIAL, &old) || old.baud_base < 38400)
+	if (self->serial.baud_base < 38400)
 		SKIP(return, "no divisor");
 	ASSERT_EQ(0, serial_change_cflag(self->a, CBAUD, B38400));
 	for (i = 0; i < 3; i++) {
-		ss = old;
+		ss = self->serial;
 		if (rates[i] != 38400) {
 			ss.flags = (ss.flags & ~ASYNC_SPD_MASK) | ASYNC_SPD_CUST;
-			ss.custom_divisor = old.baud_base / rates[i];
+			ss.custom_divisor = ss.baud_base / rates[i];
 		}
-		if (ioctl(self->a, TIOCSSERIAL, &ss))
-			SKIP(return, "needs privilege: %s", strerror(errno));
+		if (ioctl(self->a, TIOCSSERIAL, &ss)) {
+			ASSERT_EQ(EPERM, errno);
+			ASSERT_EQ(0, i);
+			SKIP(return, "needs privilege");
+		}
 		begin = serial_now_us();
 		ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
 		ASSERT_EQ(0, serial_drain(self->a));
@@ -170,7 +179,7 @@ TEST_F(line_time, tcsadrain_waits_for_the_last_character)
 	tio.c_cflag = (tio.c_cflag & ~CBAUD) | B300;
 	ASSERT_EQ(0, ioctl(self->a, TCSETSW2, &tio));
 	EXPECT_TRUE(took(begin, 100000, self->slack));
-	EXPECT_EQ(sizeof(data), serial_read_ms(self->b, data, sizeof(data), 100));
+	EXPECT_EQ(sizeof(data), serial_read(self->b, data, sizeof(data)));
 }
 
 TEST_F(pair_time, close_waits_for_the_last_character)
@@ -183,19 +192,18 @@ TEST_F(pair_time, close_waits_for_the_last_character)
 	EXPECT_TRUE(took(begin, 100000, self->slack));
 	self->a = serial_open(self->paths.path[0]);
 	ASSERT_LE(0, self->a);
-	EXPECT_EQ(sizeof(data), serial_read_ms(self->b, data, sizeof(data), 100));
+	EXPECT_EQ(sizeof(data), serial_read(self->b, data, sizeof(data)));
 }
 
 /* And gives up if that cannot be sent */
 TEST_F(pair_time, close_waits_no_longer_than_closing_wait)
 {
-	struct serial_struct ss, old;
+	struct serial_struct ss;
 	int64_t begin;
 
 	if (!serial_is_wired(&self->paths, self->b, TIOCM_RTS, self->a, TIOCM_CTS))
 		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
-	ASSERT_EQ(0, ioctl(self->a, TIOCGSERIAL, &old));
-	ss = old;
+	ASSERT_EQ(0, ioctl(self->a, TIOCGSERIAL, &ss));
 	ss.closing_wait = 40;
 	if (ioctl(self->a, TIOCSSERIAL, &ss))
 		SKIP(return, "closing_wait cannot be set: %s", strerror(errno));
@@ -209,7 +217,6 @@ TEST_F(pair_time, close_waits_no_longer_than_closing_wait)
 
 	self->a = serial_open(self->paths.path[0]);
 	ASSERT_LE(0, self->a);
-	EXPECT_EQ(0, ioctl(self->a, TIOCSSERIAL, &old));
 	ASSERT_EQ(0, serial_lines_on(self->b, TIOCM_RTS));
 	EXPECT_TRUE(serial_nothing_arrives(self->b));
 }
@@ -217,23 +224,25 @@ TEST_F(pair_time, close_waits_no_longer_than_closing_wait)
 /* A flush leaves nothing to wait for but the FIFO, which is not taken back */
 TEST_F(pair_time, flush_keeps_the_fifo)
 {
+	int64_t written, begin;
 	static char data[2000];
 	size_t got;
-	int64_t begin;
 
 	ASSERT_EQ(0, serial_set_speed(self->a, 300));
 	ASSERT_EQ(0, serial_set_speed(self->b, 300));
+	written = serial_now_us();
 	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
 	serial_sleep_ms(50);
-	begin = serial_now_us();
 	ASSERT_EQ(0, serial_flush(self->a, TCOFLUSH));
+	begin = serial_now_us();
 	ASSERT_EQ(0, close(self->a));
 	/* Sixteen characters and one in the shift register */
 	EXPECT_GE(17 * 33334 + self->slack, serial_now_us() - begin);
 	self->a = serial_open(self->paths.path[0]);
 	ASSERT_LE(0, self->a);
 	got = serial_read_ms(self->b, data, sizeof(data), 200);
-	EXPECT_GE(20, got);
+	/* And those that were sent before the flush */
+	EXPECT_GE(17 + (begin - written) / 33333 + 1, got);
 	if (self->paths.emulated)
 		EXPECT_LE(17, got);
 }
@@ -349,34 +358,34 @@ TEST_F(line_time, half_a_stop_bit_counts)
 /* A gap of 3.5 characters is what Modbus goes by */
 TEST_F(line_time, gaps_between_messages_are_kept)
 {
-	int64_t first, second;
 	char data[8];
+	int64_t begin;
 
 	ASSERT_EQ(8, serial_write(self->a, "message1", 8));
 	ASSERT_EQ(8, serial_read(self->b, data, 8));
-	first = serial_now_us();
 	serial_sleep_ms(50);
+	begin = serial_now_us();
 	ASSERT_EQ(1, serial_write(self->a, "m", 1));
 	ASSERT_EQ(1, serial_read(self->b, data, 1));
-	second = serial_now_us();
-	EXPECT_LE(50000, second - first);
-	EXPECT_GE(51042 + self->slack, second - first);
+	EXPECT_TRUE(took(begin, 1041, self->slack));
 }
 
 /* Only what is in the buffer, not what is in the FIFO */
 TEST_F(line_time, outq_counts_down)
 {
+	int64_t begin = serial_now_us(), asked;
 	static char data[480];
 	int before, after;
 
 	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
+	asked = serial_now_us();
 	before = serial_outq(self->a);
-	EXPECT_LE(400, before);
+	EXPECT_LE(463 - (serial_now_us() - begin) / 1041, before);
 	serial_sleep_ms(200);
 	after = serial_outq(self->a);
-	/* 192 characters, but it took a while to write and to ask */
-	EXPECT_LE(before - 192 - self->slack / 1000, after);
-	EXPECT_GE(before - 150, after);
+	/* 192 characters, and as many as the FIFO takes at once */
+	EXPECT_LE(before - 18 - (serial_now_us() - asked) / 1041, after);
+	EXPECT_GE(before > 150 ? before - 150 : 0, after);
 }
 
 /* A transmitter that was stopped does not catch up with what it might have sent meanwhile */
@@ -395,7 +404,7 @@ TEST_F(line_time, stopped_is_lost_time)
 	took = serial_now_us() - begin;
 	/* What was in the FIFO and the shift register was sent while it was stopped */
 	EXPECT_LE(1000000 - 17 * 1042, took) TH_LOG("%lld us", (long long)took);
-	EXPECT_EQ(sizeof(data), serial_read_ms(self->b, data, sizeof(data), 100));
+	EXPECT_EQ(sizeof(data), serial_read(self->b, data, sizeof(data)));
 }
 
 /* A break is seen about a character's time after it begins, once */
@@ -418,14 +427,20 @@ TEST_F(line_time, break_is_seen_while_it_lasts)
 TEST_F(pair_time, short_break_is_a_character)
 {
 	struct serial_icounter_struct before = serial_icount(self->b), after;
+	long begin, lasted;
 	unsigned char c;
 
 	ASSERT_EQ(0, serial_set_speed(self->b, 50));
 	/* A character takes 200 ms there, this is three bits and the start bit */
+	begin = serial_now_ms();
 	ASSERT_EQ(0, ioctl(self->a, TIOCSBRK));
 	serial_sleep_ms(70);
 	ASSERT_EQ(0, ioctl(self->a, TIOCCBRK));
+	lasted = serial_now_ms() - begin;
 	ASSERT_EQ(1, serial_read(self->b, &c, 1));
+	/* A slow machine makes it longer: by the last data bit it has to be over */
+	if (lasted >= 160)
+		return;
 	/* Low bits are zero, high ones are one */
 	EXPECT_NE(0, c);
 	EXPECT_EQ(0xff, c | (c - 1));
@@ -617,7 +632,7 @@ TEST_F(pair_time, format_keeps_its_place)
 	ASSERT_EQ(200, serial_write(self->a, data, 200));
 	ASSERT_EQ(0, serial_set_speed(self->a, 4800));
 	EXPECT_TRUE(serial_set_stall(&self->paths, 1, false));
-	EXPECT_EQ(200, serial_read_ms(self->b, back, 200, 100));
+	EXPECT_EQ(200, serial_read(self->b, back, 200));
 	EXPECT_EQ(0, memcmp(data, back, 200));
 
 	/* Nor what a reader has not read yet */
@@ -625,7 +640,7 @@ TEST_F(pair_time, format_keeps_its_place)
 	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
 	ASSERT_EQ(0, serial_drain(self->a));
 	ASSERT_EQ(0, serial_set_speed(self->a, 115200));
-	EXPECT_EQ(sizeof(data), serial_read_ms(self->b, back, sizeof(back), 100));
+	EXPECT_EQ(sizeof(data), serial_read(self->b, back, sizeof(back)));
 	EXPECT_EQ(0, memcmp(data, back, sizeof(data)));
 	serial_set_pace(&self->paths, SERIAL_PACE_DEFAULT);
 }
@@ -649,8 +664,9 @@ TEST_F(pair_time, last_format_counts)
 	int i;
 
 	for (i = 0; i < 2; i++) {
+		/* Only an emulated cable has no pace */
 		if (!paces[i] && !serial_set_pace(&self->paths, 0))
-			SKIP(return, "only an emulated cable has no pace");
+			break;
 		/* Two while it is under way */
 		ASSERT_EQ(0, serial_set_speed(self->b, 9600));
 		ASSERT_TRUE(begin_character(&self->paths, self->a, paces[i]));

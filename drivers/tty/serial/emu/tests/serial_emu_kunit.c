@@ -228,6 +228,9 @@ static int test_open(struct test_end *end, unsigned int line)
 	struct tty_driver *driver = emu_uart_driver.tty_driver;
 	int ret;
 
+	/* A built-in driver that refused its parameter */
+	if (!driver)
+		return -ENODEV;
 	end->port = driver->ports[line];
 	if (!end->port || !test_uart(end))
 		return -ENODEV;
@@ -783,7 +786,6 @@ static void port_takes_time(struct kunit *test)
 
 	us = ktime_us_delta(b->last, start);
 	KUNIT_EXPECT_GE(test, us, 200 * USEC_PER_MSEC);
-	KUNIT_EXPECT_LE(test, us, 300 * USEC_PER_MSEC);
 	us = ktime_us_delta(b->first, start);
 	KUNIT_EXPECT_GE(test, us, USEC_PER_MSEC);
 }
@@ -794,17 +796,15 @@ static void port_pace_scales(struct kunit *test)
 	struct test_end *a = &pair->end[0], *b = &pair->end[1];
 	static const u8 text[200] = { [0 ... 199] = 'U' };
 	ktime_t start;
-	s64 us;
 
-	test_set_pace(a, 400);
-	test_set_format(a, 10000, CS8);
-	test_set_format(b, 10000, CS8);
+	/* In real time they take 40 seconds, longer than the test waits */
+	test_set_pace(a, 10000);
+	test_set_format(a, 50, CS8);
+	test_set_format(b, 50, CS8);
 	start = ktime_get();
 	a->tty->ops->write(a->tty, text, sizeof(text));
 	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == sizeof(text)));
-	us = ktime_us_delta(b->last, start);
-	KUNIT_EXPECT_GE(test, us, 50 * USEC_PER_MSEC);
-	KUNIT_EXPECT_LE(test, us, 150 * USEC_PER_MSEC);
+	KUNIT_EXPECT_GE(test, ktime_us_delta(b->last, start), 400 * USEC_PER_MSEC);
 }
 
 static void port_rates_differ(struct kunit *test)
@@ -833,6 +833,7 @@ static void port_plugged_in_late(struct kunit *test)
 	struct test_pair *pair = test->priv;
 	struct test_end *a = &pair->end[0], *b = &pair->end[1];
 	struct emu_wire *wire = to_emu_port(test_uart(a))->out;
+	ssize_t count;
 
 	test_set_pace(a, 100);
 	test_set_format(a, 10000, CS8);
@@ -845,9 +846,10 @@ static void port_plugged_in_late(struct kunit *test)
 	/* No pass can run meanwhile */
 	scoped_guard(spinlock_bh, &to_emu_link_dir(wire)->running) {
 		emu_wire_set_plugged(wire, true, ktime_get());
-		test_write(test, a, "heard");
+		count = a->tty->ops->write(a->tty, "heard", 5);
 		mdelay(20);
 	}
+	KUNIT_EXPECT_EQ(test, count, 5);
 	KUNIT_EXPECT_TRUE(test, test_wait(test_len(b) == 5));
 	KUNIT_EXPECT_MEMEQ(test, b->data, "heard", 5);
 }

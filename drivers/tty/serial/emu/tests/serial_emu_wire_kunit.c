@@ -189,6 +189,43 @@ static void wire_is_looked_at_in_time(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, priv->arms, 1);
 }
 
+/* A character in progress keeps the part that was sent */
+static void wire_rescales_a_character(struct kunit *test)
+{
+	struct emu_pass pass = { .pace = 200 };
+	struct wire_test *priv = test->priv;
+	ktime_t begin = ktime_get();
+	struct emu_item item;
+
+	test_put(test, "x", begin);
+	/* A quarter of 200 ms; the rest takes 75 ms */
+	emu_wire_set_pace(&priv->wire, 200, ktime_add_ms(begin, 50));
+	pass.now = ktime_add_ms(begin, 124);
+	KUNIT_EXPECT_FALSE(test, emu_wire_peek(&priv->wire, &pass, 1, &item));
+	pass.now = ktime_add_ms(begin, 125);
+	KUNIT_EXPECT_TRUE(test, emu_wire_peek(&priv->wire, &pass, 1, &item));
+}
+
+/* A pass that has looked at characters when the pace changes takes as much of the time */
+static void wire_pace_changes_in_a_pass(struct kunit *test)
+{
+	struct emu_pass pass = { .now = KTIME_MAX, .pace = EMU_PACE_DEFAULT };
+	struct wire_test *priv = test->priv;
+	ktime_t begin = ktime_get();
+	struct emu_item item;
+
+	test_put(test, "xy", begin);
+	KUNIT_ASSERT_TRUE(test, emu_wire_peek(&priv->wire, &pass, 1, &item));
+	emu_wire_set_pace(&priv->wire, 2 * EMU_PACE_DEFAULT, begin);
+	emu_wire_skip(&priv->wire, &item, 1);
+	/* 100 ms for each of the two */
+	pass.pace = 2 * EMU_PACE_DEFAULT;
+	pass.now = ktime_add_ms(begin, 199);
+	KUNIT_EXPECT_FALSE(test, emu_wire_peek(&priv->wire, &pass, 1, &item));
+	pass.now = ktime_add_ms(begin, 200);
+	KUNIT_EXPECT_TRUE(test, emu_wire_peek(&priv->wire, &pass, 1, &item));
+}
+
 /* A format that was set for a character that never came is not that of the next one */
 static void wire_forgets_an_old_format(struct kunit *test)
 {
@@ -279,6 +316,8 @@ static struct kunit_case wire_cases[] = {
 	KUNIT_CASE(wire_edges_keep_their_place),
 	KUNIT_CASE(wire_keeps_the_last_edge),
 	KUNIT_CASE(wire_is_looked_at_in_time),
+	KUNIT_CASE(wire_rescales_a_character),
+	KUNIT_CASE(wire_pace_changes_in_a_pass),
 	KUNIT_CASE(wire_forgets_an_old_format),
 	KUNIT_CASE(wire_replaces_a_format),
 	KUNIT_CASE(wire_carries_the_data_bits_only),
@@ -290,6 +329,12 @@ static struct kunit_suite wire_suite = {
 	.name		= "serial_emu_wire",
 	.init		= wire_init,
 	.test_cases	= wire_cases,
+};
+
+static const struct emu_format test_fast = {
+	.rate		= 300ULL * EMU_RATE_UNIT,
+	.data_bits	= 8,
+	.half_stop_bits	= 2,
 };
 
 /**
@@ -379,16 +424,11 @@ static void reports_keep_runs_apart(struct kunit *test)
 /* The character in progress when the format changes still has the old one */
 static void reports_change_the_format_once(struct kunit *test)
 {
-	static const struct emu_format fast = {
-		.rate		= 300ULL * EMU_RATE_UNIT,
-		.data_bits	= 8,
-		.half_stop_bits	= 2,
-	};
 	struct reports_test *priv = test->priv;
 	char text[32];
 
 	emu_wire_put(&priv->wire.wire, "ab", 2, 0);
-	emu_wire_set_format(&priv->wire.wire, &fast);
+	emu_wire_set_format(&priv->wire.wire, &test_fast);
 	test_report(priv, ktime_get());
 	test_report(priv, KTIME_MAX);
 	test_describe(priv, text, sizeof(text));
@@ -408,10 +448,32 @@ static void reports_format_of_an_idle_line(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, text, "FF");
 }
 
+/* A change that had no room comes before what was sent after it */
+static void reports_change_before_characters(struct kunit *test)
+{
+	struct reports_test *priv = test->priv;
+	char text[32];
+	int i;
+
+	for (i = 0; i < 4000; i++) {
+		emu_wire_set_lines(&priv->wire.wire, i & 1 ? TIOCM_DTR : 0);
+		test_report(priv, ktime_get());
+	}
+	emu_wire_set_format(&priv->wire.wire, &test_fast);
+	test_report(priv, ktime_get());
+	while (!emu_reports_is_empty(&priv->reports))
+		test_describe(priv, text, sizeof(text));
+	emu_wire_put(&priv->wire.wire, "a", 1, 0);
+	test_report(priv, KTIME_MAX);
+	test_describe(priv, text, sizeof(text));
+	KUNIT_EXPECT_STREQ(test, text, "F[a]");
+}
+
 static struct kunit_case reports_cases[] = {
 	KUNIT_CASE(reports_keep_runs_apart),
 	KUNIT_CASE(reports_change_the_format_once),
 	KUNIT_CASE(reports_format_of_an_idle_line),
+	KUNIT_CASE(reports_change_before_characters),
 	{}
 };
 
