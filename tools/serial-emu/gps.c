@@ -35,7 +35,7 @@
  * struct gps - what the receiver knows
  * @fd: the character device
  * @timer: expires once a second
- * @open: whether somebody listens
+ * @open: the port is open
  * @latitude: in degrees north
  * @longitude: in degrees east
  */
@@ -100,7 +100,7 @@ static void fix(struct gps *gps)
 	sentence(gps, "GPGSA,A,3,01,02,03,04,05,06,07,08,,,,,1.8,1.0,1.5");
 }
 
-/* Whether somebody has the port open is all that counts */
+/* Only OPEN records matter */
 static bool take_records(struct gps *gps)
 {
 	struct serial_emu_record head;

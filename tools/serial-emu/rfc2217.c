@@ -292,7 +292,7 @@ static int64_t now_ns(void)
 	return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-/* How long it was nobody says: a bit more than a character */
+/* RFC 2217 does not report the length: a bit more than a character */
 static void chardev_break(struct bridge *bridge)
 {
 	unsigned char on = 1, off = 0;

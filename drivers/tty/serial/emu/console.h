@@ -148,7 +148,8 @@ struct emu_record {
  * @cleared: number of the first character after the user's last clear
  * @records_cleared: number of the first record after the user's last clear
  *
- * Only the owner of the console writes, except for the user's clear. Readers take no
+ * Writers: the owner of the console, a boot console, and a debugger, which may interrupt
+ * either; the user only clears. Readers take no
  * lock: they copy, and then discard what may have been overwritten according to
  * @reserved or @records_reserved. The numbers wrap around: only their differences have
  * a meaning.
@@ -178,7 +179,8 @@ struct emu_ring {
  * @co: console of printk
  * @ep: port; does not change
  * @lock: protects the allocation of @ring, writes to @script, and @shown
- * @ring: output, NULL until the port becomes a console; does not change afterwards
+ * @ring: output, NULL until the port is a console, is given to a debugger, or gets input
+ *	for one; does not change afterwards
  * @kick: runs the transmitter from contexts that must not queue a work
  * @room: wait queue of the printing thread, for room in @ring
  * @sent: number of the next character to be transmitted; port lock
@@ -220,7 +222,7 @@ struct emu_console {
 	struct dentry *dir;
 };
 
-/* The ring, initialised; NULL if the port was never a console */
+/* The ring, initialised; NULL if the port was neither a console nor a debugger's */
 static inline struct emu_ring *emu_console_ring(struct emu_console *con)
 {
 	/* Pairs with smp_store_release() in emu_console_prepare() */

@@ -375,7 +375,7 @@ static bool emu_requests_drain(struct emu_requests *requests)
 {
 	lockdep_assert_held(&requests->lock);
 
-	requests->drained = kfifo_is_empty(&requests->fifo) && emu_wire_is_idle(requests->wire);
+	requests->drained = kfifo_is_empty(&requests->fifo) && emu_wire_is_drained(requests->wire);
 
 	return requests->drained;
 }

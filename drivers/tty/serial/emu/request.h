@@ -37,7 +37,7 @@ struct iov_iter;
  * @own: the program has set a format
  * @format: format that the program has set
  * @backlog: the wire had no room for all events
- * @drained: all events were sent
+ * @drained: all events took effect
  */
 struct emu_requests {
 	struct emu_wire *wire;

@@ -146,7 +146,7 @@ TEST_F(bus, in_turn)
 	EXPECT_TRUE(serial_nothing_arrives(self->fd[0]));
 }
 
-/* Who speaks at the same time as another one is not understood, nor is the other */
+/* Two transmitters at a time garble each other */
 TEST_F(bus, two_at_once)
 {
 	char a[200], b[200], got[512];
@@ -215,7 +215,7 @@ TEST_F(bus, driver_is_off_too_early)
 	EXPECT_GE(8, i) TH_LOG("0x%02x", got[len - 1]);
 }
 
-/* Who has its driver on all the time lets nobody else through */
+/* A driver that is left on blocks all others */
 TEST_F(bus, driver_is_left_on)
 {
 	ASSERT_EQ(0, serial_set_rs485(self->fd[2], 0, 0, 0));
@@ -240,7 +240,7 @@ TEST_F(bus, rates_differ)
 	serial_read_ms(self->fd[2], got, sizeof(got) - 1, 300);
 	EXPECT_STRNE("at 9600", got);
 
-	/* Its own rate does as well, for who has it */
+	/* Its own rate does as well, for a receiver of the same rate */
 	ASSERT_EQ(0, serial_set_speed(self->fd[1], 4800));
 	serial_flush(self->fd[2], TCIFLUSH);
 	ASSERT_TRUE(say(self->fd[1], "at 4800"));
@@ -260,7 +260,7 @@ TEST_F(bus, break_is_for_all)
 	EXPECT_TRUE(serial_wait_count(self->fd[1], brk, b + 1));
 }
 
-/* Who changes its speed when it sees a break does not see another one */
+/* A receiver that changes its rate during a break sees one break */
 TEST_F(bus, break_is_one)
 {
 	int brk = serial_icount(self->fd[1]).brk;
@@ -320,7 +320,7 @@ TEST_F(bus, delays)
 	/* It is received in the middle of its stop bit */
 	EXPECT_LE(60989, took) TH_LOG("%lld us", (long long)took);
 
-	/* Nobody else is heard meanwhile, unless the machine is late */
+	/* No other port is heard during the delay, unless the machine is late */
 	ASSERT_TRUE(say(self->fd[1], "?"));
 	ASSERT_EQ(0, serial_drain(self->fd[1]));
 	took = serial_now_us() - begin;

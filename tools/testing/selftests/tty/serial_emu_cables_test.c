@@ -381,7 +381,7 @@ TEST_F(cable, begins_as_new)
 	EXPECT_TRUE(serial_nothing_arrives(self->a));
 }
 
-/* Nor of one that somebody still has open, which was hung up */
+/* Nor of one that was hung up and is still open */
 TEST_F(cable, begins_as_new_beside_the_dead)
 {
 	char tty[64];
@@ -471,7 +471,7 @@ TEST_F(cable, attribute_outlives_its_directory)
 	close(fd);
 }
 
-/* Whoever makes ends, makes ports of them, or uses those gets in no one's way */
+/* Concurrent mkdir, live, open, and writes to attributes */
 
 static long stress_end;
 
@@ -881,7 +881,7 @@ TEST_F(cable, open_while_data_arrive)
 	}
 }
 
-/* What the kernel could give to whoever asks, in KiB */
+/* MemAvailable, in KiB */
 static long available(void)
 {
 	char line[128];

@@ -71,7 +71,7 @@ FIXTURE_SETUP(console)
 	read_from(SYSRQ, self->sysrq, sizeof(self->sysrq));
 	serial_write_file(PRINTK, "8");
 
-	/* Who does not listen all the time is to get everything nevertheless */
+	/* A reader that pauses is to get everything nevertheless */
 	serial_set_pace(&paths, SERIAL_PACE_MAX);
 	self->peer = serial_open(self->peer_path);
 	ASSERT_LE(0, self->peer);
@@ -200,7 +200,7 @@ TEST_F(console, tty_and_console_share_the_port)
 	close(tty);
 }
 
-/* Nobody waits for a far end that does not read */
+/* printk() does not wait for a far end that does not read */
 TEST_F(console, slow_reader_stops_nobody)
 {
 	char text[112];
@@ -273,7 +273,7 @@ TEST_F(console, sysrq_with_the_tty_closed)
 	send_sysrq(self->peer, "h");
 	EXPECT_TRUE(hear(self->peer, SYSRQ_HELP));
 
-	/* The rest is for nobody */
+	/* The rest vanishes */
 	ASSERT_EQ(4, serial_write(self->peer, "lost", 4));
 	ASSERT_EQ(0, serial_drain(self->peer));
 	/* The last of it is in a FIFO for a moment */
@@ -310,7 +310,7 @@ TEST_F(console, close_keeps_the_lines)
 	EXPECT_TRUE(serial_lines_stay(self->peer, TIOCM_DSR | TIOCM_CTS, TIOCM_DSR | TIOCM_CTS));
 }
 
-/* What the tty was set to last is what the console goes on with, and who opens it next */
+/* The last settings of the tty are those of the console, and of the next open */
 TEST_F(console, close_keeps_the_settings)
 {
 	int tty = serial_open(self->tty);
@@ -390,7 +390,7 @@ TEST_F(console, unbind_with_the_tty_open)
 	close(tty);
 }
 
-/* What is printed while nobody holds RTS waits, if the console has flow control */
+/* Messages wait for CTS, if the console has flow control */
 TEST_F(console, flow_control)
 {
 	if (!self->flow)
@@ -412,7 +412,7 @@ TEST_F(console, flow_control)
 	EXPECT_TRUE(hear(self->peer, "another one that waits\r\n"));
 }
 
-/* And is for nobody, if it has none */
+/* And vanish, if it has none */
 TEST_F(console, nobody_listens)
 {
 	if (self->flow)

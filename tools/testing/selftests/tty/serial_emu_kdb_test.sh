@@ -53,7 +53,7 @@ test_go()
 	printed 'Entering kdb' && printed 'kdb> go'
 }
 
-# Who waits for a key after a page forgets what was typed ahead, hence the grep. (To
+# kdb, when it waits for a key after a page, forgets what was typed ahead, hence the grep. (To
 # set LINES instead, kdb allocates memory, of which KASAN complains.)
 test_bt()
 {

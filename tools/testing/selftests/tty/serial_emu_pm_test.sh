@@ -166,7 +166,7 @@ test_console()
 
 	as_console "$1" prints_again "$1" || return 1
 	delay=$(delay_of 'Waiting for')
-	# without a pace, what nobody reads has everybody wait
+	# without a pace, the writer waits for the reader
 	heard=$(drain 4)
 	grep -q 'Waiting for' <<< "$heard" || return 1
 	grep -q "goes on, $1" <<< "$heard" || return 1

@@ -203,7 +203,7 @@ static int task_close(void *arg)
 	return close(*(int *)arg) ? -errno : 0;
 }
 
-/* Who closes the port waits for what is still to be sent, and loses nothing of it */
+/* close() waits for what is still to be sent, and nothing of it is lost */
 TEST_F(printk, close_is_not_disturbed)
 {
 	struct serial_task task;
@@ -276,7 +276,7 @@ TEST_F(printk, removed_port_is_no_console)
 	}
 }
 
-/* Nobody had the port open yet: its far end is to see that it is there */
+/* The port was never open: its far end is to see that it is there */
 TEST_F(printk, console_raises_dtr)
 {
 	close(self->tty);
@@ -288,7 +288,7 @@ TEST_F(printk, console_raises_dtr)
 	self->peer = open_end(self->dir, "b/tty");
 	ASSERT_LE(0, self->peer);
 	EXPECT_TRUE(serial_lines_stay(self->peer, TIOCM_DSR, 0));
-	/* What a tty is before somebody sets it */
+	/* The settings of a tty that was never set */
 	ASSERT_EQ(0, serial_set_speed(self->peer, 9600));
 	ASSERT_TRUE(begin_console(self->line, self->peer));
 	EXPECT_TRUE(serial_wait_lines(self->peer, TIOCM_DSR, TIOCM_DSR));
@@ -305,7 +305,7 @@ static int task_open(void *arg)
 	return fd < 0 ? -errno : 0;
 }
 
-/* Whoever waits for the carrier goes on waiting for it, and gets it */
+/* An open that waits for the carrier goes on waiting for it, and gets it */
 TEST_F(printk, open_waits_while_the_console_ends)
 {
 	struct serial_task task;
@@ -339,7 +339,7 @@ TEST_F(printk, open_waits_while_the_console_ends)
  * @end: line, open or lost
  * @len: characters
  * @ended: in nanoseconds
- * @caller: the PID of who called printk(), -1 if that is unknown
+ * @caller: PID of the caller of printk(), -1 if that is unknown
  */
 struct record {
 	unsigned long number;
@@ -696,7 +696,7 @@ TEST_F(printk, stuck_is_lost_time)
 	EXPECT_EQ(0, memcmp(data, got, sizeof(got)));
 }
 
-/* Who ends a console does not wait for all that it has to say on a slow line */
+/* Unregistering a console on a slow line does not wait for all its messages */
 TEST_F_TIMEOUT(printk, slow_console_can_be_ended, FLOOD_TIMEOUT)
 {
 	struct flood flood = { .lines = BURST_LINES, .line = -1 };
@@ -770,7 +770,7 @@ TEST_F(printk, settings_are_the_present_ones)
 	EXPECT_EQ(4800, tio.c_ospeed);
 }
 
-/* Who waits in the thread that prints is not in the way of who ends the console */
+/* A wait in the thread that prints does not block the unregistration of the console */
 TEST_F_TIMEOUT(printk, stuck_console_can_be_ended, FLOOD_TIMEOUT)
 {
 	struct flood flood = { .lines = BURST_LINES, .line = self->line, .stuck = true };
@@ -861,7 +861,7 @@ TEST_F(printk, sysrq_among_data)
 	EXPECT_TRUE(serial_arrives(self->tty, "firstdata of the tty", 20));
 }
 
-/* Nobody would see what is sent during a break */
+/* What is sent during a break would be hidden */
 TEST_F(printk, break_has_the_console_wait)
 {
 	ASSERT_TRUE(begin_console(self->line, self->peer));
@@ -931,7 +931,7 @@ TEST_F_TIMEOUT(printk, cts_is_never_given, FLOOD_TIMEOUT)
 	EXPECT_LE(before, dropped(self->line));
 }
 
-/* As a driver that stays where nobody can take the console over */
+/* As a driver that stays in a section where the console cannot be taken over */
 TEST_F(printk, lingers_where_it_is_unsafe)
 {
 	struct record first, second;
@@ -985,12 +985,12 @@ TEST_F_TIMEOUT(printk, nmi_while_the_thread_prints, FLOOD_TIMEOUT)
 		snprintf(text, sizeof(text), "NMI backtrace for cpu %d", i);
 		EXPECT_TRUE(is_printed(self->line, text));
 	}
-	/* It came when the thread was where nobody may take the console over */
+	/* It came when the thread was in such a section */
 	EXPECT_TRUE(is_printed(self->line, "emu_console_write"));
 	EXPECT_EQ(TRICKLE_LINES, count_lines());
 }
 
-/* A script for a debugger that nobody reads */
+/* A script for a debugger, which is not read */
 TEST_F(printk, poll_input_refuses_bad_memory)
 {
 	int fd = open(debug_file(self->line, "poll_input"), O_WRONLY | O_CLOEXEC);
@@ -1015,7 +1015,7 @@ static int task_make_end(void *arg)
 	return make(arg, "c");
 }
 
-/* The removal of a console waits for what it prints, but who makes other cables does not */
+/* The removal of a console waits for its output; making another cable does not */
 TEST_F_TIMEOUT(printk, slow_removal_holds_up_no_other_cable, FLOOD_TIMEOUT)
 {
 	struct flood flood = { .lines = BURST_LINES, .line = -1 };

@@ -125,7 +125,7 @@ TEST_F(serdev, gnss_receiver)
 	/* The port's device is serial-emu.<number> */
 	EXPECT_NE(0, glob("/sys/bus/platform/devices/serial-emu-*", 0, NULL, &found));
 	ASSERT_TRUE(wait_gnss(name, sizeof(name), true));
-	/* Nobody but the driver can have the port */
+	/* Only the driver can have the port */
 	EXPECT_STREQ("", get(self->dir, "a/tty"));
 	EXPECT_EQ(-EBUSY, set(self->dir, "a/serdev", "\n"));
 
@@ -170,7 +170,7 @@ TEST_F(serdev, goes_while_it_is_open)
 	}
 }
 
-/* A port with a device that no driver knows can be had by nobody */
+/* A port with a device that no driver knows cannot be opened */
 TEST_F(serdev, has_no_driver)
 {
 	struct record record;

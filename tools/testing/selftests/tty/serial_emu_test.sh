@@ -264,7 +264,7 @@ skip_unless $console "no_console_by_accident" test_no_console
 skip_unless $debugfs "debugfs" test_debugfs
 skip_unless $module "busy_module_stays" test_busy_unload
 
-# Nor does a cable that somebody made
+# A cable made by a user keeps the module, too
 test_user_cable()
 {
 	mkdir $CABLES/test || return 1

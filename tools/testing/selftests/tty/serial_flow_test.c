@@ -244,7 +244,7 @@ TEST_F_TIMEOUT(flow, rtscts_end_to_end, BULK_TIMEOUT)
 	ASSERT_EQ(0, serial_change_cflag(self->b, 0, CRTSCTS));
 	task = serial_start(task_write_bulk, &self->a);
 
-	/* Nobody reads: the reader's RTS falls and the writer stops */
+	/* Nothing is read: the reader's RTS falls and the writer stops */
 	EXPECT_TRUE(serial_wait_lines(self->b, TIOCM_RTS, 0));
 	EXPECT_TRUE(serial_wait_lines(self->a, TIOCM_CTS, 0));
 	EXPECT_TRUE(serial_task_sleeps(&task));

@@ -388,7 +388,7 @@ TEST_F(format, reader_goes_on)
 	EXPECT_EQ(before.overrun, after.overrun);
 }
 
-/* A program that does not read for a time stops nobody, and loses nothing */
+/* A program that does not read for a time stops no sender, and loses nothing */
 TEST_F_TIMEOUT(format, slow_reader_loses_nothing, BULK_TIMEOUT)
 {
 	static const struct format fast = { 115200, CS8 };

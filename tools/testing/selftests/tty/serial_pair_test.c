@@ -93,7 +93,7 @@ TEST_F(pair, nobody_listens)
 	EXPECT_TRUE(serial_arrives(self->b, "new", 3));
 }
 
-/* What waits for a reader who goes away does not reach the next one */
+/* Unread data of a reader that closes does not reach the next one */
 TEST_F(pair, nothing_old_after_reopen)
 {
 	static char data[200000];

@@ -17,8 +17,8 @@
 
 /**
  * struct direction - what goes one way
- * @from: who sends
- * @to: who receives
+ * @from: the sender
+ * @to: the receiver
  * @sent: the seed of what is sent next
  * @received: the seed of what has to come next
  * @begun: whether anything came

@@ -341,7 +341,7 @@ FIXTURE_SETUP(sleeper)
 	self->b = -1;
 	if (why)
 		SKIP(return, "%s", why);
-	/* Somebody has to hold the writer back */
+	/* The writer has to be held back */
 	serial_set_pace(&self->paths, SERIAL_PACE_MAX);
 	ASSERT_EQ(0, serial_open_both(&self->paths, &self->a, &self->b));
 	ioctl(self->a, TIOCGSERIAL, &self->serial);
@@ -521,7 +521,7 @@ TEST_F(removal, open_port)
 	EXPECT_TRUE(is_dead(self->a));
 	EXPECT_TRUE(serial_wait_lines(self->b, SERIAL_INPUTS, 0));
 
-	/* The far end talks to nobody, without noticing */
+	/* What the far end sends vanishes, without an error */
 	EXPECT_EQ(sizeof(junk), serial_write(self->b, junk, sizeof(junk)));
 	EXPECT_EQ(0, serial_drain(self->b));
 
@@ -563,7 +563,7 @@ TEST_F(removal, peer_hangs_up)
 	EXPECT_TRUE(pair_works(&self->paths, self->b));
 }
 
-/* A writer who is held back by a port that goes away can go on */
+/* A writer that is held back by a port that goes away can go on */
 TEST_F(removal, peer_writer_goes_on)
 {
 	/* More than all buffers take: a flip buffer has 640 KiB, and room for twice as much */

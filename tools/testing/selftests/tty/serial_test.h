@@ -352,7 +352,7 @@ static inline int serial_set_nonblock(int fd, bool on)
 	return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 }
 
-/* An open that waits for nobody, of a port that then behaves as usual */
+/* An open that does not wait for the carrier, of a port that then behaves as usual */
 static inline int serial_open(const char *path)
 {
 	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -420,7 +420,7 @@ static inline bool serial_lines_stay(int fd, int mask, int value)
 /*
  * Whether an output is wired to these inputs of the far end. It is on, and so it
  * is left. An emulated cable is wired: a test that finds otherwise is to fail. Of ports
- * that are known to have no wires, SERIAL_WIRED_MS says that nobody need wait for them long.
+ * that are known to have no wires, SERIAL_WIRED_MS limits the wait.
  */
 static inline bool serial_is_wired(const struct serial_paths *paths, int from, int output,
 				   int to, int inputs)
@@ -560,7 +560,7 @@ static inline size_t serial_write(int fd, const void *buf, size_t size)
 	return done;
 }
 
-/* Fill all the buffers on the way to a reader who does not read */
+/* Fill all the buffers on the way to a reader that does not read */
 static inline size_t serial_fill(int fd, const void *buf, size_t size)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };

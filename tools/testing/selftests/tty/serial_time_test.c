@@ -247,7 +247,7 @@ TEST_F(pair_time, flush_keeps_the_fifo)
 		EXPECT_LE(17, got);
 }
 
-/* Bytes vanish at line rate if nobody listens */
+/* Bytes for a closed port vanish at line rate */
 TEST_F(pair_time, nobody_listens)
 {
 	static char data[96];

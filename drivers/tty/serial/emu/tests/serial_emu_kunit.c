@@ -117,11 +117,11 @@ static void wiring_sources(struct kunit *test)
 
 static void bus_levels(struct kunit *test)
 {
-	/* Nobody, or one */
+	/* No driver, or one */
 	KUNIT_EXPECT_TRUE(test, emu_bus_is_mark(0, 0));
 	KUNIT_EXPECT_TRUE(test, emu_bus_is_mark(1, 0));
 	KUNIT_EXPECT_FALSE(test, emu_bus_is_mark(0, 1));
-	/* Those who agree, and those who do not */
+	/* Drivers that agree, and drivers that do not */
 	KUNIT_EXPECT_TRUE(test, emu_bus_is_mark(3, 0));
 	KUNIT_EXPECT_FALSE(test, emu_bus_is_mark(0, 3));
 	KUNIT_EXPECT_TRUE(test, emu_bus_is_mark(1, 1));
