@@ -408,6 +408,12 @@ static bool emu_line_run_is_plain(struct emu_port *ep, const struct emu_item *ru
 	       emu_format_is_compatible(&run->format, &ep->format);
 }
 
+/* Begin of a character of a run, which is the end of the one before */
+static ktime_t emu_line_begin(const struct emu_item *run, unsigned int i)
+{
+	return emu_clock_ahead(&run->clock, (u64)i * run->half_bits);
+}
+
 /* Returns the number of characters that were received, from @first on */
 static unsigned int emu_line_take_run(struct emu_port *ep, const struct emu_item *run,
 				      unsigned int first, unsigned int pace)
@@ -419,7 +425,7 @@ static unsigned int emu_line_take_run(struct emu_port *ep, const struct emu_item
 	if (!count)
 		return 0;
 
-	over = emu_clock_ahead(&run->clock, (u64)(first + count) * run->half_bits);
+	over = emu_line_begin(run, first + count);
 	if (!emu_line_run_is_plain(ep, run)) {
 		emu_line_feed_bus_char(ep, run, first);
 		return 1;
@@ -431,11 +437,6 @@ static unsigned int emu_line_take_run(struct emu_port *ep, const struct emu_item
 	emu_rx_frame(ep, &frame, over);
 
 	return 1;
-}
-
-static ktime_t emu_line_begin(const struct emu_item *run, unsigned int i)
-{
-	return emu_clock_ahead(&run->clock, (u64)i * run->half_bits);
 }
 
 /* Number of characters that began before the port started to read: they are not received */

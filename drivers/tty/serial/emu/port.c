@@ -558,20 +558,27 @@ static void emu_port_start(struct emu_port *ep)
 		emu_wire_kick(ep->in);
 }
 
+/* Run the wire that the receiver reads, which drops what comes while it is off */
+static void emu_port_run_in(struct emu_port *ep)
+{
+	struct emu_wire *in;
+
+	scoped_guard(uart_port_lock_irqsave, &ep->port)
+		in = emu_port_in(ep);
+	if (in)
+		emu_wire_run(in);
+}
+
 static int emu_startup(struct uart_port *port)
 {
 	struct emu_port *ep = to_emu_port(port);
-	struct emu_wire *in;
 	int ret;
 
 	ret = emu_rx_alloc(ep);
 	if (ret)
 		return ret;
 	/* What was sent before the open, and edges before it, are not for this process */
-	scoped_guard(uart_port_lock_irqsave, port)
-		in = emu_port_in(ep);
-	if (in)
-		emu_wire_run(in);
+	emu_port_run_in(ep);
 	/* A debugger that gets an open port does not say so */
 	emu_console_show(ep);
 	emu_port_start(ep);
@@ -582,10 +589,8 @@ static int emu_startup(struct uart_port *port)
 static void emu_shutdown(struct uart_port *port)
 {
 	struct emu_port *ep = to_emu_port(port);
-	struct emu_wire *in;
 
 	scoped_guard(uart_port_lock_irqsave, port) {
-		in = emu_port_in(ep);
 		ep->started = false;
 		ep->tx_on = false;
 		ep->brk = false;
@@ -602,8 +607,7 @@ static void emu_shutdown(struct uart_port *port)
 	 * The far end's writer may be blocked, with characters on the wire. Drop these, or
 	 * they would reach the next process that opens this port.
 	 */
-	if (in)
-		emu_wire_run(in);
+	emu_port_run_in(ep);
 	emu_rx_free(ep);
 }
 

@@ -778,9 +778,18 @@ TEST_F(chardev, break_stays_in_the_loop)
 		EXPECT_NE(SERIAL_EMU_BREAK, record.head.type);
 }
 
-static int set_delays(int fd, unsigned int before, unsigned int after)
+/* Open a port with these delays of RS-485, of which all is reported */
+static int open_rs485(const char *tty, int fd, unsigned int before, unsigned int after)
 {
-	return serial_set_rs485(fd, SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND, before, after);
+	int port = open_port(tty);
+
+	if (port < 0 || serial_set_speed(port, 9600) ||
+	    serial_set_rs485(port, SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND, before, after))
+		return -1;
+	serial_sleep_ms(50);
+	put_all(fd);
+
+	return port;
 }
 
 /* What is sent during the delay after a message needs no new delay, and RTS stays on */
@@ -793,12 +802,8 @@ TEST_F(chardev, rs485_goes_on_during_the_delay)
 	uint64_t time = 0;
 	unsigned int i;
 
-	self->port = open_port(self->tty);
+	self->port = open_rs485(self->tty, self->fd, 50, 100);
 	ASSERT_LE(0, self->port);
-	ASSERT_EQ(0, serial_set_speed(self->port, 9600));
-	ASSERT_EQ(0, set_delays(self->port, 50, 100));
-	serial_sleep_ms(50);
-	put_all(self->fd);
 	ASSERT_EQ(1, write(self->port, "a", 1));
 	ASSERT_EQ(0, serial_drain(self->port));
 	/* In real time the machine may be late for the delay */
@@ -824,11 +829,8 @@ TEST_F(chardev, rs485_delay_after_a_flush)
 	struct record record;
 	uint64_t on;
 
-	self->port = open_port(self->tty);
+	self->port = open_rs485(self->tty, self->fd, 50, 100);
 	ASSERT_LE(0, self->port);
-	ASSERT_EQ(0, set_delays(self->port, 50, 100));
-	serial_sleep_ms(50);
-	put_all(self->fd);
 	ASSERT_EQ(1, write(self->port, "a", 1));
 	ASSERT_EQ(0, serial_flush(self->port, TCOFLUSH));
 	ASSERT_TRUE(find_record(self->fd, SERIAL_EMU_LINES, &record));
@@ -845,11 +847,8 @@ TEST_F(chardev, rs485_break_during_the_delay)
 	struct record record;
 	uint64_t begin;
 
-	self->port = open_port(self->tty);
+	self->port = open_rs485(self->tty, self->fd, 0, 100);
 	ASSERT_LE(0, self->port);
-	ASSERT_EQ(0, set_delays(self->port, 0, 100));
-	serial_sleep_ms(50);
-	put_all(self->fd);
 	ASSERT_EQ(1, write(self->port, "a", 1));
 	ASSERT_EQ(0, serial_drain(self->port));
 	ASSERT_EQ(0, serial_send_break(self->port, 20));
