@@ -538,6 +538,8 @@ void emu_bus_set_plugged(struct emu_bus *bus, bool plugged)
 	bus->unplugged = !plugged;
 	for (i = 0; i < bus->nr_nodes; i++)
 		emu_wire_set_plugged(&bus->node[i].wire, plugged, bus->done);
+	/* The inputs have changed */
+	emu_bus_flush(bus, &pass);
 }
 
 /**

@@ -123,6 +123,27 @@ bool emu_console_has_output(struct emu_port *ep)
 	return ring && emu_ring_head(ring) != con->sent && !emu_console_has_to_wait(ep);
 }
 
+/* Returns true if the ring is empty, and the wire is not full */
+static bool emu_console_send(struct emu_port *ep, struct emu_ring *ring, ktime_t time)
+{
+	struct emu_console *con = ep->console;
+	u8 chars[EMU_CONSOLE_CHUNK];
+	unsigned long pos = con->sent;
+	unsigned int room;
+	size_t count;
+
+	for (;;) {
+		room = emu_wire_room(ep->out);
+		count = emu_ring_read(ring, &pos, chars, min(room, sizeof(chars)));
+		con->dropped += pos - con->sent;
+		emu_wire_put(ep->out, chars, count, time);
+		pos += count;
+		emu_console_sent(con, pos);
+		if (!count)
+			return room;
+	}
+}
+
 /**
  * emu_console_transmit - put the content of the ring on the wire
  * @ep: the port
@@ -138,29 +159,15 @@ bool emu_console_transmit(struct emu_port *ep, ktime_t time)
 {
 	struct emu_console *con = ep->console;
 	struct emu_ring *ring = emu_console_ring(con);
-	u8 chars[EMU_CONSOLE_CHUNK];
-	unsigned int room;
-	unsigned long pos;
-	size_t count;
 
 	lockdep_assert_held(&ep->port.lock);
 
-	if (!ring)
+	if (!ring || emu_ring_head(ring) == con->sent)
 		return true;
 	if (emu_console_has_to_wait(ep))
-		return !con->asleep || emu_ring_head(ring) == con->sent;
+		return !con->asleep;
 
-	pos = con->sent;
-	for (;;) {
-		room = emu_wire_room(ep->out);
-		count = emu_ring_read(ring, &pos, chars, min(room, sizeof(chars)));
-		con->dropped += pos - con->sent;
-		emu_wire_put(ep->out, chars, count, time);
-		pos += count;
-		emu_console_sent(con, pos);
-		if (!count)
-			return room;
-	}
+	return emu_console_send(ep, ring, time);
 }
 
 static void emu_console_kick(struct irq_work *work)
@@ -366,9 +373,11 @@ static void emu_console_wait_for_room(struct emu_console *con)
 					    emu_console_is_stopping(con),
 					    EMU_CONSOLE_PATIENCE + EMU_CONSOLE_BURST * frame))
 			return;
-	} while (READ_ONCE(con->sent) != sent && time_before(jiffies, end));
-
-	WRITE_ONCE(con->stalled, true);
+		if (READ_ONCE(con->sent) == sent) {
+			WRITE_ONCE(con->stalled, true);
+			return;
+		}
+	} while (time_before(jiffies, end));
 }
 
 /*

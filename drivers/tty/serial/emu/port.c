@@ -82,8 +82,6 @@ static int emu_port_hand_over(struct emu_port *ep)
 	int taken;
 
 	count = emu_port_peek(ep, &chars, UART_XMIT_SIZE);
-	if (!count)
-		return 0;
 	taken = emu_wire_hand_over(ep->out, chars, count);
 	if (taken > 0)
 		uart_xmit_advance(&ep->port, taken);
@@ -101,7 +99,13 @@ static bool emu_port_put(struct emu_port *ep, ktime_t time)
 	emu_wire_put(ep->out, chars, count, time);
 	uart_xmit_advance(&ep->port, count);
 
-	return count && count < room;
+	return count < room;
+}
+
+static bool emu_port_has_tty_output(struct emu_port *ep)
+{
+	return ep->started && ep->tx_on && !uart_tx_stopped(&ep->port) &&
+	       !kfifo_is_empty(&ep->port.state->port.xmit_fifo);
 }
 
 /* Returns false if the receiver has no room, and has to be asked again */
@@ -109,21 +113,15 @@ static bool emu_port_transmit_tty(struct emu_port *ep, ktime_t time)
 {
 	int count;
 
-	while (ep->tx_on && !uart_tx_stopped(&ep->port)) {
+	while (emu_port_has_tty_output(ep)) {
 		count = ep->pace ? -EAGAIN : emu_port_hand_over(ep);
 		if (!count)
-			return kfifo_is_empty(&ep->port.state->port.xmit_fifo);
+			return false;
 		if (count < 0 && !emu_port_put(ep, time))
 			break;
 	}
 
 	return true;
-}
-
-static bool emu_port_has_tty_output(struct emu_port *ep)
-{
-	return ep->started && ep->tx_on && !uart_tx_stopped(&ep->port) &&
-	       !kfifo_is_empty(&ep->port.state->port.xmit_fifo);
 }
 
 /* Is there something to send? */
@@ -144,41 +142,50 @@ static void emu_port_wake_writer(struct emu_port *ep)
 static ktime_t emu_port_send(struct emu_port *ep, ktime_t now)
 {
 	/* With a backlog the line was not idle since the last character */
-	ktime_t time = ep->backlog ? 0 : now;
+	ktime_t time = ep->backlog ? 0 : now, due = KTIME_MAX;
 
-	/* Nothing may overtake the address, for which there is no room until the next pass */
-	if (emu_rs485_is_on(&ep->port.rs485) && ep->address_due)
-		return KTIME_MAX;
-	if (emu_port_transmit_xchar(ep, time) && emu_console_transmit(ep, time) && ep->started &&
+	if (emu_port_transmit_xchar(ep, time) && emu_console_transmit(ep, time) &&
 	    !emu_port_transmit_tty(ep, time))
-		return ktime_add(now, EMU_WIRE_RETRY);
+		due = ktime_add(now, EMU_WIRE_RETRY);
+	ep->backlog = emu_port_has_output(ep) && !emu_wire_room(ep->out);
 
-	return KTIME_MAX;
+	return due;
+}
+
+/* The driver of the line is enabled before the first character, and disabled after the last */
+static ktime_t emu_port_send_rs485(struct emu_port *ep, ktime_t now)
+{
+	ktime_t due;
+
+	if (!emu_port_has_output(ep)) {
+		ep->backlog = false;
+		return emu_rs485_end(ep, now);
+	}
+	if (!emu_rs485_begin(ep, now)) {
+		ep->backlog = false;
+		return ep->send_begin;
+	}
+	/* Nothing may overtake the address, for which there is no room until the next pass */
+	if (ep->address_due)
+		return KTIME_MAX;
+	due = emu_port_send(ep, now);
+
+	return emu_port_has_output(ep) ? due : min(due, emu_rs485_end(ep, now));
 }
 
 /* Returns the time at which there is more to send, KTIME_MAX if that depends on room */
 static ktime_t emu_port_transmit(struct emu_port *ep, ktime_t now)
 {
 	ktime_t due = KTIME_MAX;
-	bool more;
 
 	lockdep_assert_held(&ep->port.lock);
 
-	if (emu_console_is_stalled(ep)) {
+	if (emu_console_is_stalled(ep))
 		ep->backlog = false;
-	} else if (!emu_port_has_output(ep)) {
-		ep->backlog = false;
-		due = emu_rs485_end(ep, now);
-	} else if (!emu_rs485_begin(ep, now)) {
-		ep->backlog = false;
-		due = ep->send_begin;
-	} else {
+	else if (emu_rs485_is_on(&ep->port.rs485))
+		due = emu_port_send_rs485(ep, now);
+	else
 		due = emu_port_send(ep, now);
-		more = emu_port_has_output(ep);
-		ep->backlog = more && !emu_wire_room(ep->out);
-		if (!more)
-			due = min(due, emu_rs485_end(ep, now));
-	}
 	emu_port_wake_writer(ep);
 
 	return due;
@@ -491,6 +498,12 @@ static void emu_stop_tx(struct uart_port *port)
 	to_emu_port(port)->tx_on = false;
 }
 
+/* Without a pace nothing but the driver of an RS-485 line needs the time */
+static ktime_t emu_port_now(struct emu_port *ep)
+{
+	return ep->pace || emu_rs485_is_on(&ep->port.rs485) ? ktime_get() : 0;
+}
+
 static void emu_start_tx(struct uart_port *port)
 {
 	struct emu_port *ep = to_emu_port(port);
@@ -498,7 +511,7 @@ static void emu_start_tx(struct uart_port *port)
 	ep->tx_on = true;
 	ep->tx_waits = true;
 	/* A character on a bus must not begin before the time up to which its level is known */
-	if (ep->in && emu_port_transmit(ep, ktime_get()) == KTIME_MAX)
+	if (ep->in && emu_port_transmit(ep, emu_port_now(ep)) == KTIME_MAX)
 		return;
 	/* Only a pass has a timer */
 	emu_wire_kick(ep->out);
@@ -850,7 +863,7 @@ void emu_port_remove(struct emu_port *ep)
 	uart_remove_one_port(&emu_uart_driver, &ep->port);
 	/* A console that is set up adds files */
 	emu_debugfs_remove(ep->console);
-	/* Not before: a serial device's driver may talk to the device in its remove() */
+	/* Not before: a serial device's driver may listen to the device in its remove() */
 	emu_port_connect(ep, false);
 	emu_wire_set_looped(ep->out, false);
 	emu_wire_set_lines(ep->out, 0);

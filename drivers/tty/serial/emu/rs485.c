@@ -114,7 +114,7 @@ static void emu_rs485_begin_driving(struct emu_port *ep, ktime_t now)
 
 /**
  * emu_rs485_begin - enable the driver before a transmission
- * @ep: the port
+ * @ep: the port, with RS-485 enabled
  * @now: the time
  *
  * During the delay between RTS and the first character, the characters stay in serial
@@ -126,9 +126,6 @@ static void emu_rs485_begin_driving(struct emu_port *ep, ktime_t now)
 bool emu_rs485_begin(struct emu_port *ep, ktime_t now)
 {
 	lockdep_assert_held(&ep->port.lock);
-
-	if (!emu_rs485_is_on(&ep->port.rs485))
-		return true;
 
 	if (!ep->driving)
 		emu_rs485_begin_driving(ep, now);

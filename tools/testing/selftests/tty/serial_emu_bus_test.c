@@ -3,6 +3,8 @@
  * The serial console emulator's bus: many ports on one RS-485 line.
  */
 
+#include <sched.h>
+
 #include "kselftest_harness.h"
 #include "serial_test.h"
 #include "serial_emu_cable.h"
@@ -247,6 +249,23 @@ TEST_F(bus, rates_differ)
 	EXPECT_TRUE(hears(self->fd[2], "at 4800"));
 }
 
+/* Nor does a port hear itself where a receiver that is quicker needs each bit */
+TEST_F(bus, no_echo_of_bits)
+{
+	char got[256];
+
+	ASSERT_EQ(0, serial_set_speed(self->fd[0], 300));
+	ASSERT_EQ(0, serial_set_speed(self->fd[1], 300));
+	ASSERT_EQ(0, serial_set_speed(self->fd[2], 9600));
+	serial_sleep_ms(50);
+	ASSERT_TRUE(say(self->fd[0], "slow"));
+	EXPECT_TRUE(hears(self->fd[1], "slow"));
+	EXPECT_LT(0, serial_read_ms(self->fd[2], got, sizeof(got), SERIAL_QUIET_MS));
+	EXPECT_TRUE(serial_nothing_arrives(self->fd[0]));
+	ASSERT_TRUE(say(self->fd[1], "answer"));
+	EXPECT_TRUE(hears(self->fd[0], "answer"));
+}
+
 TEST_F(bus, break_is_for_all)
 {
 	int b = serial_icount(self->fd[1]).brk, c = serial_icount(self->fd[2]).brk;
@@ -378,6 +397,27 @@ TEST_F(bus, is_unplugged)
 	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
 	ASSERT_TRUE(say(self->fd[0], "heard"));
 	EXPECT_TRUE(hears(self->fd[1], "heard"));
+}
+
+/* A carrier that is always there goes with the plug, when the attribute has been written */
+TEST_F(bus, plug_acts_at_once)
+{
+	struct sched_param param = { .sched_priority = 10 };
+
+	close(self->fd[0]);
+	self->fd[0] = -1;
+	ASSERT_EQ(0, set(self->dir, "live", "0"));
+	ASSERT_EQ(0, set(self->dir, "a/dcd", "on"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	self->fd[0] = open_bus(self->dir, 0);
+	EXPECT_TRUE(serial_lines_stay(self->fd[0], SERIAL_INPUTS, TIOCM_CAR));
+	/* Nothing else runs on this processor before the lines are looked at */
+	sched_setscheduler(0, SCHED_FIFO, &param);
+	ASSERT_EQ(0, set(self->dir, "plugged", "0"));
+	EXPECT_EQ(0, serial_lines(self->fd[0]) & SERIAL_INPUTS);
+	EXPECT_TRUE(serial_lines_stay(self->fd[0], SERIAL_INPUTS, 0));
+	ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+	EXPECT_EQ(TIOCM_CAR, serial_lines(self->fd[0]) & SERIAL_INPUTS);
 }
 
 /* Until so many characters have arrived, in microseconds */

@@ -625,6 +625,30 @@ TEST_F(cable, begins_unplugged)
 	EXPECT_TRUE(serial_arrives(self->b, "kept", 4));
 }
 
+/* When the attribute has been written, the plug has moved */
+TEST_F(cable, plug_acts_at_once)
+{
+	static const char *const paces[] = { "100", "max" };
+	int i;
+
+	ASSERT_EQ(0, make_pair(self->dir));
+	self->a = open_end(self->dir, "a/tty");
+	self->b = open_end(self->dir, "b/tty");
+	ASSERT_TRUE(serial_wait_lines(self->b, SERIAL_INPUTS, SERIAL_INPUTS));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, set(self->dir, "pace", paces[i]));
+		ASSERT_EQ(6, serial_write(self->a, "before", 6));
+		ASSERT_EQ(0, serial_drain(self->a));
+		ASSERT_EQ(0, set(self->dir, "plugged", "0"));
+		EXPECT_EQ(0, serial_lines(self->b) & SERIAL_INPUTS);
+		ASSERT_EQ(4, serial_write(self->a, "lost", 4));
+		ASSERT_EQ(0, serial_drain(self->a));
+		ASSERT_EQ(0, set(self->dir, "plugged", "1"));
+		EXPECT_EQ(SERIAL_INPUTS, serial_lines(self->b) & SERIAL_INPUTS);
+		EXPECT_TRUE(serial_arrives(self->b, "before", 6));
+	}
+}
+
 /* Low bits that are zero, and then ones */
 static bool is_cut(unsigned char c)
 {
@@ -878,6 +902,72 @@ TEST_F(cable, open_while_data_arrive)
 		ASSERT_EQ(0, serial_drain(self->a));
 		serial_sleep_ms(20);
 		ASSERT_EQ(0, serial_flush(self->b, TCIFLUSH));
+	}
+}
+
+/* A receiver that drops what it gets does so although the buffers of its tty are full */
+TEST_F(cable, cread_off_stalls_no_sender)
+{
+	/* A flip buffer has 640 KiB, or twice as many plain characters */
+	static char data[2000000];
+
+	ASSERT_EQ(0, set(self->dir, "pace", "max"));
+	ASSERT_EQ(0, make_pair(self->dir));
+	self->a = open_end(self->dir, "a/tty");
+	self->b = open_end(self->dir, "b/tty");
+	ASSERT_GT(sizeof(data), serial_fill(self->a, data, sizeof(data)));
+	ASSERT_EQ(0, serial_change_cflag(self->b, CREAD, 0));
+	ASSERT_EQ(sizeof(data), serial_write(self->a, data, sizeof(data)));
+	ASSERT_EQ(0, serial_drain(self->a));
+
+	while (serial_read_ms(self->b, data, sizeof(data), SERIAL_QUIET_MS))
+		;
+	ASSERT_EQ(0, serial_change_cflag(self->b, 0, CREAD));
+	ASSERT_EQ(3, serial_write(self->a, "abc", 3));
+	EXPECT_TRUE(serial_arrives(self->b, "abc", 3));
+}
+
+/* Without a pace it is not known when a far end's character was sent: it is always received */
+TEST_F(cable, rs485_without_a_pace)
+{
+	static char data[20000];
+
+	ASSERT_EQ(0, set(self->dir, "pace", "max"));
+	ASSERT_EQ(0, make_pair(self->dir));
+	self->a = open_end(self->dir, "a/tty");
+	self->b = open_end(self->dir, "b/tty");
+	ASSERT_EQ(0, serial_set_rs485(self->a, SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND, 0, 0));
+	/* What the far end does not take keeps the driver on */
+	ASSERT_EQ(0, set(self->dir, "b/rx_stall", "1"));
+	ASSERT_GT(sizeof(data), serial_fill(self->a, data, sizeof(data)));
+	ASSERT_TRUE(serial_wait_lines(self->b, TIOCM_CTS, TIOCM_CTS));
+	ASSERT_EQ(6, serial_write(self->b, "answer", 6));
+	EXPECT_TRUE(serial_arrives(self->a, "answer", 6));
+	/* Also where the bits of a character have to be sampled */
+	ASSERT_EQ(0, serial_change_cflag(self->b, CSIZE, CS7));
+	ASSERT_EQ(1, serial_write(self->b, "x", 1));
+	EXPECT_TRUE(serial_arrives(self->a, "\xf8", 1));
+}
+
+/* The wire that comes back has the port's own characters, with a pace or without one */
+TEST_F(cable, rs485_in_a_loop)
+{
+	unsigned int flags = SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND;
+	static const char *const paces[] = { "100", "max" };
+	int i;
+
+	ASSERT_EQ(0, set(self->dir, "topology", "loopback"));
+	ASSERT_EQ(0, make(self->dir, "a"));
+	ASSERT_EQ(0, set(self->dir, "live", "1"));
+	self->a = open_end(self->dir, "a/tty");
+	ASSERT_LE(0, self->a);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, set(self->dir, "pace", paces[i]));
+		ASSERT_EQ(0, serial_set_rs485(self->a, flags, 0, 0));
+		ASSERT_EQ(7, serial_write(self->a, "unheard", 7));
+		EXPECT_TRUE(serial_nothing_arrives(self->a));
+		ASSERT_EQ(0, serial_set_rs485(self->a, flags | SER_RS485_RX_DURING_TX, 0, 0));
+		EXPECT_TRUE(hears_itself(self->a, "heard"));
 	}
 }
 

@@ -742,6 +742,58 @@ TEST_F_TIMEOUT(printk, slow_console_is_not_stalled, FLOOD_TIMEOUT)
 	EXPECT_EQ(0, set_console(self->line, "N"));
 }
 
+/* A message of 1400 characters and more, with what printk puts before each of its lines */
+static int say_long(int number)
+{
+	char text[1024];
+	int len;
+
+	len = snprintf(text, sizeof(text), "<6>long message %05d, ", number);
+	memset(text + len, 'x', 900);
+	memset(text + len + 900, '\n', 30);
+	text[len + 930] = 0;
+
+	return serial_write_file("/dev/kmsg", text);
+}
+
+/* It waits if the memory has no room for another one */
+static bool is_long_printed(int line, int number)
+{
+	char text[32];
+	int i;
+
+	snprintf(text, sizeof(text), "] long message %05d,", number);
+	for (i = 0; i < 200 && !is_in_file(debug_file(line, "console"), text); i++)
+		serial_sleep_ms(10);
+
+	return i < 200;
+}
+
+/*
+ * The wait for room has a limit, of 16 seconds here, in which 960 characters are sent. What
+ * comes after it waits as well, or it would overwrite what is not sent.
+ */
+TEST_F_TIMEOUT(printk, slow_line_is_not_stalled_by_long_messages, FLOOD_TIMEOUT)
+{
+	int number = 0, i;
+	long before;
+
+	ASSERT_TRUE(begin_console(self->line, self->peer));
+	hear_all(self->peer);
+	before = dropped(self->line);
+	ASSERT_EQ(0, set_line(self->dir, self->tty, self->peer, 600));
+	close(self->peer);
+	self->peer = -1;
+	do {
+		ASSERT_EQ(0, say_long(++number));
+	} while (is_long_printed(self->line, number));
+	for (i = 0; i < 5; i++)
+		ASSERT_EQ(0, say_long(++number));
+	serial_sleep_ms(35000);
+	EXPECT_EQ(before, dropped(self->line));
+	EXPECT_EQ(0, set_console(self->line, "N"));
+}
+
 /* A port that becomes a console is as its tty is, not as it was when it was one before */
 TEST_F(printk, settings_are_the_present_ones)
 {

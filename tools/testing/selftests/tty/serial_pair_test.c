@@ -168,6 +168,28 @@ TEST_F(pair, nothing_old_after_busy_close)
 	}
 }
 
+/* What was over before an open is not for the process that opens the port */
+TEST_F(pair, nothing_old_after_open)
+{
+	int cts;
+
+	if (!is_wired(TIOCM_RTS, TIOCM_CTS))
+		SKIP(return, "TIOCM_RTS does not reach TIOCM_CTS");
+	cts = serial_icount(self->b).cts;
+	close(self->b);
+	ASSERT_EQ(3, serial_write(self->a, "old", 3));
+	ASSERT_EQ(0, serial_drain(self->a));
+	ASSERT_EQ(0, serial_lines_off(self->a, TIOCM_RTS));
+	/* With a pace it would not be over */
+	if (variant->pace == SERIAL_PACE_MAX)
+		ASSERT_EQ(3, serial_write(self->a, "old", 3));
+	self->b = serial_open(self->paths.path[1]);
+	ASSERT_LE(0, self->b);
+	EXPECT_TRUE(serial_nothing_arrives(self->b));
+	EXPECT_EQ(cts, serial_icount(self->b).cts);
+	EXPECT_EQ(0, serial_lines(self->b) & TIOCM_CTS);
+}
+
 /* Modem lines */
 
 TEST_F(pair, rts_is_cts)
