@@ -5,11 +5,11 @@
 .DEFAULT_GOAL := help
 
 # What may be given on the command line; see make help.
-settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SUITES CHECKS PARTS ALL
+settings := KERNEL VM DEBUG APPEND TIMEOUT BUILD SUITES CHECKS PARTS ALL ROWS
 settings += SEND YES PART VERSION RFC TRAILER B4
 export $(settings)
 
-goals := run test test-all soak bench check walk series send build tags dist clean
+goals := run test test-all soak bench check matrix walk series send build tags dist clean
 
 .PHONY: help $(goals)
 
@@ -29,6 +29,9 @@ help:
 ## make check     all that can be checked without running the driver
 ##                (CHECKS="checkpatch sparse ...": some of it; ALL=1: the builds
 ##                of patches that are as they were as well)
+## make matrix    compile it for every kind of machine, with gcc and clang, without each of its
+##                options, and with random configurations; static analyzers
+##                (ROWS="s390 rt random-7 ...": some of it)
 ## make walk      every patch of the series builds, with all checks, and each part passes its
 ##                tests: an hour (PARTS="driver ...": the tests of some parts)
 ## make soak      the long runs: hours, most of them on the debug kernels
@@ -61,6 +64,9 @@ test-all:
 
 check:
 	@scripts/check $(CHECKS)
+
+matrix:
+	@scripts/matrix $(ROWS)
 
 walk:
 	@scripts/walk $(PARTS)
