@@ -33,6 +33,11 @@ die() {
 	exit 1
 }
 
+# The sparse of Debian 12 does not know __typeof_unqual__, and kbuild leaves out a checker
+# that does not; nor does it know that the length of a literal is a constant.
+# shellcheck disable=SC2034 # for the scripts that source this
+sparse="sparse -D__typeof_unqual__=__typeof__ '-D__builtin_strlen(s)=(sizeof(s)-1)'"
+
 # timed NAME COMMAND...: run it, and note in the file $TIMES, if that is set, how many
 # seconds and seconds of processor time it took.
 timed() {
